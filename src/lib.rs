@@ -1,0 +1,4 @@
+//! hubwarden: the one place that answers who may do what on a model hub.
+
+pub mod entity;
+pub mod store;

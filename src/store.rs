@@ -1,0 +1,199 @@
+//! Where entities live: one trait set, several engines.
+//!
+//! A store keeps entities (direct parents, attributes, tags), tombstones of deleted ones, and a few tables of opaque
+//! records (API keys, …), all under one monotonic, gap-free [`Revision`]. It knows neither the schema nor the policies:
+//! callers validate before they write.
+//!
+//! The traits are synchronous on purpose. A [`Reader`] is a consistent view whose guard cannot be held across an
+//! `await` (it is not `Send`), a point lookup in the embedded engine takes microseconds, and [`Store::commit`] blocks
+//! until the change is durable: async callers run it on a blocking thread.
+//!
+//! What every engine promises (the conformance suite in `store/conformance.rs` holds each to it):
+//! - a [`Batch`] is applied whole or not at all, and becomes visible at once, after it is durable;
+//! - `commit` returns only when the change survives `kill -9` and power loss;
+//! - a deleted id leaves a tombstone; putting it again is refused unless forced;
+//! - an unreadable record is an error, never an absent entity.
+
+use std::fmt;
+
+use crate::entity::{Entity, Uid};
+
+/// The number of a committed batch. Starts at 0 (an empty store) and rises by one with each batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An entity and the revision that last changed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub entity: Entity,
+    pub revision: Revision,
+}
+
+/// What the store knows of a uid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    Present(Stored),
+    /// It existed and was deleted at this revision. Its id is not free.
+    Deleted(Revision),
+    Absent,
+}
+
+/// Tables of opaque records beside the entities. The owner of a table encodes its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// API keys, by key id.
+    ApiKey,
+    /// Facts about the store as a whole: the schema it was validated with, the bundle it serves.
+    Meta,
+}
+
+/// Which entities to list: those of one type (or all), whose id starts with a prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListQuery {
+    pub type_name: Option<String>,
+    pub id_prefix: String,
+}
+
+/// What must hold of an entity for a change to be applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expect {
+    #[default]
+    Anything,
+    /// Not present: never created, or deleted.
+    Absent,
+    Present,
+    /// Present, and last changed at this revision.
+    Revision(Revision),
+}
+
+/// One change of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Create or replace an entity. `revive` allows an id that was deleted before.
+    Put { entity: Entity, expect: Expect, revive: bool },
+    /// Delete an entity and leave a tombstone. Deleting what is not there changes nothing.
+    Delete { uid: Uid, expect: Expect },
+    /// Create, replace (`Some`) or remove (`None`) a record of a table.
+    Record { table: Table, key: Vec<u8>, value: Option<Vec<u8>> },
+}
+
+/// Changes that are applied together. Later ops see the effect of earlier ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    pub ops: Vec<Op>,
+}
+
+/// Why a batch was not applied. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// `index` is the op's place in the batch.
+    #[error("{uid} is not as expected: {found}")]
+    Conflict { index: usize, uid: Uid, found: String },
+    #[error("{uid} was deleted at revision {deleted}; an id is never recycled unless forced")]
+    Tombstone { index: usize, uid: Uid, deleted: Revision },
+    /// An entity or record whose encoding is over the limit.
+    #[error("{what} takes {size} bytes, the limit is {limit}")]
+    TooLarge { index: usize, what: String, size: usize, limit: usize },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The store cannot answer. Callers fail closed: this is never "not there".
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds the folder.
+    #[error("the store in {dir} is held by another process; stop it, or talk to it with --server URL")]
+    Locked { dir: String },
+    /// Written by a version that this one cannot read.
+    #[error("the store in {dir} has format {found}, this version reads up to {supported}; {advice}")]
+    Format { dir: String, found: u32, supported: u32, advice: String },
+    /// Data is missing or damaged.
+    #[error("the store in {dir} is damaged: {what}; {advice}")]
+    Damaged { dir: String, what: String, advice: String },
+    #[error("{what}: {source}")]
+    Io { what: String, source: std::io::Error },
+    /// An earlier write failed half way to the disk; the store refuses everything until it is opened again.
+    #[error("the store stopped after a failed write: {0}")]
+    Stopped(String),
+}
+
+/// Called for each committed batch, after it is durable and before any reader sees it, with every changed uid.
+/// Runs under the store's write lock: it must be short and must not read the store.
+pub type Observer = Box<dyn Fn(Revision, &[Uid]) + Send + Sync>;
+
+/// How big a store is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub entities: u64,
+    pub tombstones: u64,
+    pub bytes: u64,
+}
+
+/// An open store.
+pub trait Store: Send + Sync + 'static {
+    /// A consistent view at the head revision. Keep it for microseconds: commits become visible only when no view is open.
+    ///
+    /// # Errors
+    /// When the store stopped after a failed write.
+    fn read(&self) -> Result<Box<dyn Reader + '_>, StoreError>;
+
+    /// Applies a batch and returns its revision once it is durable. An empty batch returns the head.
+    ///
+    /// # Errors
+    /// Nothing of the batch was applied.
+    fn commit(&self, batch: Batch) -> Result<Revision, CommitError>;
+
+    /// Registers a callback for committed batches.
+    fn observe(&self, observer: Observer);
+
+    /// A random id, given at creation.
+    fn id(&self) -> &str;
+
+    /// Counts, kept up to date with each commit.
+    fn stats(&self) -> Stats;
+
+    /// Reads every record and verifies its checksum; returns how many were read.
+    ///
+    /// # Errors
+    /// The first damaged record.
+    fn verify(&self) -> Result<u64, StoreError>;
+
+    /// Writes everything out and records a clean end. Later calls fail.
+    ///
+    /// # Errors
+    /// What could not be written.
+    fn close(&self) -> Result<(), StoreError>;
+}
+
+/// A consistent view of a store.
+pub trait Reader {
+    fn revision(&self) -> Revision;
+
+    /// # Errors
+    /// When the record cannot be read or its checksum is wrong.
+    fn get(&self, uid: &Uid) -> Result<Lookup, StoreError>;
+
+    /// Up to `limit` present entities after `after`, in byte order of type name, then id.
+    ///
+    /// # Errors
+    /// As [`Reader::get`].
+    fn list(&self, query: &ListQuery, after: Option<&Uid>, limit: usize) -> Result<Vec<Stored>, StoreError>;
+
+    /// One record of a table.
+    ///
+    /// # Errors
+    /// As [`Reader::get`].
+    fn record(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// All records of a table in byte order of their keys. For small tables.
+    ///
+    /// # Errors
+    /// As [`Reader::get`].
+    fn records(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+}
