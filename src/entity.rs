@@ -30,11 +30,6 @@ pub struct Entity {
 impl Entity {
     /// An entity that has neither attributes, nor parents, nor tags.
     pub fn bare(uid: Uid) -> Self {
-        Self {
-            uid,
-            attrs: Record::new(),
-            parents: BTreeSet::new(),
-            tags: Record::new(),
-        }
+        Self { uid, attrs: Record::new(), parents: BTreeSet::new(), tags: Record::new() }
     }
 }

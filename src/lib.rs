@@ -1,4 +1,6 @@
 //! hubwarden: the one place that answers who may do what on a model hub.
 
 pub mod entity;
+pub mod json;
+pub mod pdp;
 pub mod store;

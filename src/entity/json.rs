@@ -20,10 +20,7 @@ pub struct JsonFault {
 
 impl JsonFault {
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            message: message.into(),
-        }
+        Self { path: path.into(), message: message.into() }
     }
 }
 
@@ -83,9 +80,9 @@ impl Value {
         Ok(match json {
             Json::Null => return Err(JsonFault::new(path, "null is not a value")),
             Json::Bool(value) => Self::Bool(*value),
-            Json::Number(number) => Self::Long(number.as_i64().ok_or_else(|| {
-                JsonFault::new(path, format!("`{number}` is not a 64-bit integer"))
-            })?),
+            Json::Number(number) => Self::Long(
+                number.as_i64().ok_or_else(|| JsonFault::new(path, format!("`{number}` is not a 64-bit integer")))?,
+            ),
             Json::String(text) => Self::String(text.as_str().into()),
             Json::Array(items) => {
                 let mut members = BTreeSet::new();
@@ -94,9 +91,7 @@ impl Value {
                 }
                 Self::Set(members)
             }
-            Json::Object(map) if map.contains_key("__entity") => {
-                Self::Entity(uid_from_json(json, path)?)
-            }
+            Json::Object(map) if map.contains_key("__entity") => Self::Entity(uid_from_json(json, path)?),
             Json::Object(map) => match map.get("__extn") {
                 Some(call) => extension_from_json(call, path)?,
                 None => Self::Record(record_from_json(json, path)?),
@@ -111,23 +106,16 @@ fn extension_from_json(call: &Json, path: &str) -> Result<Value, JsonFault> {
     };
     let args = match (call.get("arg"), call.get("args")) {
         (Some(arg), None) => vec![Value::from_json(arg, path)?],
-        (None, Some(Json::Array(args))) => args
-            .iter()
-            .map(|arg| Value::from_json(arg, path))
-            .collect::<Result<_, _>>()?,
+        (None, Some(Json::Array(args))) => {
+            args.iter().map(|arg| Value::from_json(arg, path)).collect::<Result<_, _>>()?
+        }
         _ => return Err(JsonFault::new(path, "`__extn` needs `arg` or an array `args`")),
     };
-    Ok(Value::Extension {
-        function: function.into(),
-        args,
-    })
+    Ok(Value::Extension { function: function.into(), args })
 }
 
 fn record_to_json(record: &Record) -> Json {
-    let map: Map<String, Json> = record
-        .iter()
-        .map(|(key, value)| (key.to_string(), value.to_json()))
-        .collect();
+    let map: Map<String, Json> = record.iter().map(|(key, value)| (key.to_string(), value.to_json())).collect();
     Json::Object(map)
 }
 
@@ -136,12 +124,7 @@ fn record_from_json(json: &Json, path: &str) -> Result<Record, JsonFault> {
         return Err(JsonFault::new(path, "expected an object"));
     };
     map.iter()
-        .map(|(key, value)| {
-            Ok((
-                key.as_str().into(),
-                Value::from_json(value, &format!("{path}.{key}"))?,
-            ))
-        })
+        .map(|(key, value)| Ok((key.as_str().into(), Value::from_json(value, &format!("{path}.{key}"))?)))
         .collect()
 }
 
@@ -166,28 +149,15 @@ impl Entity {
     /// # Errors
     /// [`JsonFault`] with the path of the first fault.
     pub fn from_json(json: &Json) -> Result<Self, JsonFault> {
-        let uid = json
-            .get("uid")
-            .ok_or_else(|| JsonFault::new("uid", "an entity needs `uid`"))?;
+        let uid = json.get("uid").ok_or_else(|| JsonFault::new("uid", "an entity needs `uid`"))?;
         let section = |key: &str| match json.get(key) {
             Some(record) => record_from_json(record, key),
             None => Ok(Record::new()),
         };
         let mut parents = BTreeSet::new();
-        for (index, parent) in json
-            .get("parents")
-            .and_then(Json::as_array)
-            .into_iter()
-            .flatten()
-            .enumerate()
-        {
+        for (index, parent) in json.get("parents").and_then(Json::as_array).into_iter().flatten().enumerate() {
             parents.insert(uid_from_json(parent, &format!("parents[{index}]"))?);
         }
-        Ok(Self {
-            uid: uid_from_json(uid, "uid")?,
-            attrs: section("attrs")?,
-            parents,
-            tags: section("tags")?,
-        })
+        Ok(Self { uid: uid_from_json(uid, "uid")?, attrs: section("attrs")?, parents, tags: section("tags")? })
     }
 }

@@ -21,10 +21,7 @@ pub struct UidParseError {
 impl Uid {
     /// A uid from its two parts. The parts are not checked: whether the type exists is the schema's word.
     pub fn new(type_name: impl Into<SmolStr>, id: impl Into<SmolStr>) -> Self {
-        Self {
-            type_name: type_name.into(),
-            id: id.into(),
-        }
+        Self { type_name: type_name.into(), id: id.into() }
     }
 
     /// The full type name, e.g. `Hub::User`.
@@ -42,16 +39,12 @@ impl Uid {
     /// # Errors
     /// [`UidParseError`] when the text has no type or no quoted id.
     pub fn parse(text: &str) -> Result<Self, UidParseError> {
-        let fail = || UidParseError {
-            text: text.to_owned(),
-        };
+        let fail = || UidParseError { text: text.to_owned() };
         let (type_name, quoted) = text.split_once("::\"").ok_or_else(fail)?;
         let body = quoted.strip_suffix('"').ok_or_else(fail)?;
         let valid = |part: &str| {
             part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && part
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         };
         if !type_name.split("::").all(valid) {
             return Err(fail());

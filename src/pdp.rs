@@ -1,0 +1,35 @@
+//! The policy decision point: a question and facts in, an answer out.
+//!
+//! A [`Bundle`] is a schema and its policies, parsed, strictly validated and compiled for answering; it is immutable,
+//! and one question sees one bundle. Facts come through the [`Facts`] trait, so nothing here does I/O, reads a clock
+//! or knows a store. Nothing here knows the hub either: which entity types, actions, refusal codes and messages exist
+//! is the schema's and the policies' word (annotations included), so that other folders make another product.
+//!
+//! This is the only importer of `cedar_policy`; `engine.rs` is the only importer of its internal crate.
+
+mod admit;
+mod answer;
+mod bundle;
+mod decide;
+mod engine;
+mod fault;
+mod format;
+mod index;
+mod links;
+mod names;
+mod policies;
+mod reach;
+mod reasons;
+mod schema;
+mod slice;
+
+pub use admit::{Admission, ContextRules};
+pub use answer::{Answer, Decision, EvaluationError, Reason};
+pub use bundle::{Bundle, BundleSource, PolicyInfo, SourceFile};
+pub use decide::{DecideError, Question};
+pub use engine::{PrepareError, Prepared};
+pub use fault::{Fault, Faults};
+pub use format::format_policies;
+pub use names::NameFault;
+pub use schema::{CLOCK, Delegate};
+pub use slice::{Fact, Facts, FactsError};

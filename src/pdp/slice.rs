@@ -1,0 +1,175 @@
+//! The slice: the entities that one question needs, found by following what the policies can read.
+//!
+//! Cost depends on the question and the policies, never on how much is stored.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use cedar_policy::{Entities, EntityUid};
+
+use super::engine::{self, ActionEntity, Closed, Prepared};
+use super::reach::{NodeId, Reach};
+use super::schema::Schema;
+use crate::entity::{Entity, Uid, Value};
+
+/// How many ancestors an entity may have before a question about it is refused.
+const MAX_ANCESTORS: usize = 10_000;
+
+/// What is known of a uid.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    Present(Arc<Prepared>),
+    /// It was deleted; its id is not free.
+    Deleted,
+    Absent,
+}
+
+/// Facts could not be had. Never means "not there": the caller answers an error, not a decision.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct FactsError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Where facts come from. One value answers one question (or one batch) from one consistent state.
+pub trait Facts {
+    /// # Errors
+    /// When it cannot be known whether the entity exists.
+    fn fact(&self, uid: &Uid) -> Result<Fact, FactsError>;
+}
+
+/// The entities loaded for one question.
+pub(super) struct Slice<'a> {
+    schema: &'a Schema,
+    facts: &'a dyn Facts,
+    found: HashMap<Uid, Fact>,
+    /// Every ancestor of the entities that are asked what they are in.
+    ancestors: HashMap<Uid, Vec<EntityUid>>,
+    loaded: HashSet<Uid>,
+}
+
+impl<'a> Slice<'a> {
+    pub fn new(schema: &'a Schema, facts: &'a dyn Facts) -> Self {
+        Self { schema, facts, found: HashMap::new(), ancestors: HashMap::new(), loaded: HashSet::new() }
+    }
+
+    /// What is known of a uid. Entities of an enumerated type are not facts: they exist by schema.
+    pub fn fact(&mut self, uid: &Uid) -> Result<Fact, FactsError> {
+        if let Some(fact) = self.found.get(uid) {
+            return Ok(fact.clone());
+        }
+        let fact = match self.schema.types.get(uid.type_name()) {
+            Some(ty) => match &ty.ids {
+                Some(ids) if ids.contains(uid.id()) => present(uid)?,
+                Some(_) => Fact::Absent,
+                None => self.facts.fact(uid)?,
+            },
+            None => Fact::Absent,
+        };
+        self.found.insert(uid.clone(), fact.clone());
+        Ok(fact)
+    }
+
+    /// Loads what policies read from `node` on, when its value is `value`.
+    pub fn follow(&mut self, reach: &Reach, node: NodeId, value: &Value) -> Result<(), FactsError> {
+        let Some(read) = reach.node(node) else {
+            return Ok(());
+        };
+        match value {
+            Value::Record(record) => {
+                for (name, child) in &read.attributes {
+                    if let Some(value) = record.get(name) {
+                        self.follow(reach, *child, value)?;
+                    }
+                }
+            }
+            Value::Entity(uid) if read.load || read.ancestors => {
+                if read.ancestors {
+                    self.close(uid)?;
+                }
+                if let Fact::Present(prepared) = self.load(uid)? {
+                    let entity = prepared.entity();
+                    for (name, child) in &read.attributes {
+                        if let Some(value) = entity.attrs.get(name) {
+                            self.follow(reach, *child, value)?;
+                        }
+                    }
+                    if let Some(child) = read.tags {
+                        for value in entity.tags.values() {
+                            self.follow(reach, child, value)?;
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The question's entity and all its ancestors, for looking up policies that name them.
+    pub fn lineage(&self, uid: &Uid) -> Result<Vec<EntityUid>, FactsError> {
+        let mut lineage = vec![engine::uid(uid).map_err(malformed)?];
+        lineage.extend(self.ancestors.get(uid).into_iter().flatten().cloned());
+        Ok(lineage)
+    }
+
+    /// The slice as the engine takes it.
+    pub fn entities(&self, action: &ActionEntity) -> Result<Entities, FactsError> {
+        let loaded = self.loaded.iter().filter_map(|uid| match self.found.get(uid) {
+            Some(Fact::Present(prepared)) => {
+                Some(Closed { prepared, ancestors: self.ancestors.get(uid).cloned().unwrap_or_default() })
+            }
+            _ => None,
+        });
+        engine::entities(loaded, action).map_err(malformed)
+    }
+
+    /// An entity that was loaded, for messages.
+    pub fn entity(&self, uid: &Uid) -> Option<&Entity> {
+        match self.found.get(uid) {
+            Some(Fact::Present(prepared)) => Some(prepared.entity()),
+            _ => None,
+        }
+    }
+
+    fn load(&mut self, uid: &Uid) -> Result<Fact, FactsError> {
+        let fact = self.fact(uid)?;
+        if matches!(fact, Fact::Present(_)) {
+            self.loaded.insert(uid.clone());
+        }
+        Ok(fact)
+    }
+
+    fn close(&mut self, uid: &Uid) -> Result<(), FactsError> {
+        if self.ancestors.contains_key(uid) {
+            return Ok(());
+        }
+        let mut seen: HashSet<Uid> = HashSet::new();
+        let mut next = vec![uid.clone()];
+        while let Some(current) = next.pop() {
+            let Fact::Present(prepared) = self.fact(&current)? else {
+                continue;
+            };
+            for parent in &prepared.entity().parents {
+                if parent != uid && !seen.contains(parent) {
+                    if seen.len() == MAX_ANCESTORS {
+                        return Err(malformed(format!("{uid} has more than {MAX_ANCESTORS} ancestors")));
+                    }
+                    seen.insert(parent.clone());
+                    next.push(parent.clone());
+                }
+            }
+        }
+        let ancestors = seen.iter().map(engine::uid).collect::<Result<_, _>>().map_err(malformed)?;
+        self.ancestors.insert(uid.clone(), ancestors);
+        self.load(uid).map(|_| ())
+    }
+}
+
+fn present(uid: &Uid) -> Result<Fact, FactsError> {
+    Prepared::new(Entity::bare(uid.clone()))
+        .map(|prepared| Fact::Present(Arc::new(prepared)))
+        .map_err(|error| FactsError(Box::new(error)))
+}
+
+fn malformed(message: String) -> FactsError {
+    FactsError(message.into())
+}
