@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::{EntityUid, Policy, Schema as EngineSchema};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
@@ -20,7 +20,8 @@ use super::{links, schema};
 use crate::entity::Uid;
 
 /// One file of a bundle. The path is for people; it is never opened here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SourceFile {
     pub path: String,
     pub text: String,
@@ -33,7 +34,8 @@ impl SourceFile {
 }
 
 /// The files of a bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BundleSource {
     pub schema: SourceFile,
     /// `*.cedar`.
