@@ -31,6 +31,10 @@ impl SourceFile {
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { path: path.into(), text: text.into() }
     }
+
+    fn base_name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
 }
 
 /// The files of a bundle.
@@ -188,10 +192,10 @@ impl Bundle {
 }
 
 impl BundleSource {
-    /// All files, schema first, then by path.
+    /// All files, schema first, then by base name, so that the folder they came from makes no difference.
     pub fn files(&self) -> Vec<&SourceFile> {
         let mut files: Vec<&SourceFile> = self.policies.iter().chain(&self.links).chain(&self.reasons).collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files.sort_by_key(|file| file.base_name());
         files.insert(0, &self.schema);
         files
     }
@@ -201,8 +205,7 @@ impl BundleSource {
 fn hash<'a>(files: impl IntoIterator<Item = &'a SourceFile>) -> String {
     let mut digest = Sha256::new();
     for file in files {
-        let name = file.path.rsplit('/').next().unwrap_or_default();
-        for part in [name, &file.text] {
+        for part in [file.base_name(), &file.text] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part.as_bytes());
         }
