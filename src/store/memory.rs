@@ -37,13 +37,20 @@ impl MemoryStore {
     /// # Errors
     /// When the system gives no randomness for its id.
     pub fn new() -> Result<Self, StoreError> {
-        Ok(Self { id: random_id()?, state: RwLock::default() })
+        Ok(Self {
+            id: random_id()?,
+            state: RwLock::default(),
+        })
     }
 }
 
 impl State {
     fn open(&self) -> Result<(), StoreError> {
-        if self.closed { Err(StoreError::Stopped("it was closed".to_owned())) } else { Ok(()) }
+        if self.closed {
+            Err(StoreError::Stopped("it was closed".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -156,7 +156,11 @@ impl<K: Keyspace> Reader for View<K> {
         }
         let mut take = |stored| {
             found.push(stored);
-            if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if found.len() < limit {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         };
         // The smallest key after `after`'s.
         let mut from = match after {

@@ -9,7 +9,10 @@ use std::path::Path;
 use crate::store::StoreError;
 
 pub fn fault(what: impl Into<String>, source: io::Error) -> StoreError {
-    StoreError::Io { what: what.into(), source }
+    StoreError::Io {
+        what: what.into(),
+        source,
+    }
 }
 
 /// For `map_err`: names what was being done to which path.
@@ -19,7 +22,9 @@ pub fn at<'p>(doing: &'p str, path: &'p Path) -> impl Fn(io::Error) -> StoreErro
 
 /// Makes a file's bytes, or a folder's names, durable.
 pub fn sync(path: &Path) -> Result<(), StoreError> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(at("sync", path))
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(at("sync", path))
 }
 
 /// Creates a folder and its parents, durably.
