@@ -291,3 +291,33 @@ fn a_load_prepared_under_another_schema_is_refused() {
     let hash = warden.bundle().schema_hash().to_owned();
     assert_eq!(warden.load(batch, &hash).unwrap(), warden.revision().unwrap());
 }
+
+/// Waits for what another thread does; fails when it does not come.
+fn eventually(what: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !what() {
+        assert!(std::time::Instant::now() < deadline, "it never came");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn an_edit_of_the_folder_is_in_force_without_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let warden = Arc::new(folder_warden(dir.path(), Arc::new(MemoryStore::new().unwrap())));
+    let first = warden.bundle().hash().to_owned();
+    let watch = Watch::start(Arc::clone(&warden));
+    let extra = dir.path().join("policies/extra.cedar");
+    std::fs::write(
+        &extra,
+        "@id(\"extra/none\")\nforbid (principal, action, resource is Hub::Repo) when { resource.disabled };",
+    )
+    .unwrap();
+    eventually(|| warden.bundle().hash() != first);
+    std::fs::write(&extra, "@id(\"extra/none\")\nforbid (").unwrap();
+    eventually(|| warden.bundle_status().failure.is_some());
+    assert_ne!(warden.bundle().hash(), first, "the last good bundle stays");
+    std::fs::remove_file(&extra).unwrap();
+    eventually(|| warden.bundle().hash() == first);
+    drop(watch);
+}
