@@ -12,6 +12,8 @@ mod keys;
 mod metrics;
 mod session;
 mod source;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::sync::Arc;

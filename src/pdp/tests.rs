@@ -215,6 +215,19 @@ fn a_question_that_the_schema_does_not_know_is_an_error() {
 }
 
 #[test]
+fn an_id_that_an_enumerated_type_does_not_list_is_an_error() {
+    let schema =
+        format!("entity Nobody enum [\"nobody\"]; {SCHEMA}").replace("principal: [User]", "principal: [User, Nobody]");
+    let policies =
+        "@id(\"docs/open\") permit (principal, action == Action::\"read\", resource) when { resource.open };";
+    let bundle = Bundle::build(source(&schema, policies)).unwrap();
+    let world = world(&bundle);
+    let ask = |id: &str| bundle.decide(&question(Uid::new("Nobody", id), "read", Uid::new("Doc", "news")), &world);
+    assert!(ask("nobody").unwrap().allowed());
+    assert!(matches!(ask("somebody"), Err(DecideError::NotEnumerated(_))));
+}
+
+#[test]
 fn a_cycle_of_parents_ends() {
     let bundle = bundle();
     let mut world = world(&bundle);

@@ -11,7 +11,7 @@ use super::session::each_entity;
 use super::source::{SourceError, folder};
 use crate::entity::{JsonFault, Uid};
 use crate::pdp::{Bundle, BundleSource, Faults};
-use crate::store::{Batch, CommitError, ListQuery, Op, Store, StoreError, Table};
+use crate::store::{Batch, CommitError, ListQuery, Store, StoreError, Table};
 
 /// How many of the entities that do not conform are named.
 const SHOWN: usize = 5;
@@ -143,9 +143,9 @@ impl Warden {
         if bundle.schema_hash() != current.schema_hash() {
             self.check_entities(&bundle)?;
         }
-        let mut ops = bundle_ops(self.store.as_ref(), bundle.source())?;
-        ops.push(schema_op(&bundle));
-        self.store.commit(Batch { ops })?;
+        let mut batch = bundle_batch(self.store.as_ref(), bundle.source())?;
+        batch.set_record(Table::Meta, SCHEMA_KEY, bundle.schema_hash().as_bytes());
+        self.store.commit(batch)?;
         self.swap(bundle);
         self.metrics.reloaded(true, &self.bundle(), self.clock.now());
         Ok(self.bundle())
@@ -171,7 +171,9 @@ impl Warden {
             return Ok(());
         }
         self.check_entities(bundle)?;
-        self.store.commit(Batch { ops: vec![schema_op(bundle)] })?;
+        let mut batch = Batch::new();
+        batch.set_record(Table::Meta, SCHEMA_KEY, bundle.schema_hash().as_bytes());
+        self.store.commit(batch)?;
         Ok(())
     }
 
@@ -216,29 +218,22 @@ pub fn stored_bundle(store: &dyn Store) -> Result<Option<BundleSource>, StoreErr
 /// # Errors
 /// A store that cannot write.
 pub fn store_bundle(store: &dyn Store, source: &BundleSource) -> Result<(), BundleError> {
-    let ops = bundle_ops(store, source)?;
-    store.commit(Batch { ops })?;
+    store.commit(bundle_batch(store, source)?)?;
     Ok(())
 }
 
-fn bundle_ops(store: &dyn Store, source: &BundleSource) -> Result<Vec<Op>, StoreError> {
+fn bundle_batch(store: &dyn Store, source: &BundleSource) -> Result<Batch, StoreError> {
     let bytes = serde_json::to_vec(source).unwrap_or_default();
     let key = |index: usize| format!("{BUNDLE_PREFIX}{index:06}").into_bytes();
-    let mut ops: Vec<Op> = bytes
-        .chunks(CHUNK)
-        .enumerate()
-        .map(|(index, chunk)| Op::Record { table: Table::Meta, key: key(index), value: Some(chunk.to_vec()) })
-        .collect();
-    let written = ops.len();
+    let mut batch = Batch::new();
+    for (index, chunk) in bytes.chunks(CHUNK).enumerate() {
+        batch.set_record(Table::Meta, &key(index), chunk);
+    }
+    let end = key(batch.len());
     for (old, _) in store.read()?.records(Table::Meta)? {
-        if old.starts_with(BUNDLE_PREFIX.as_bytes()) && old >= key(written) {
-            ops.push(Op::Record { table: Table::Meta, key: old, value: None });
+        if old.starts_with(BUNDLE_PREFIX.as_bytes()) && old >= end {
+            batch.remove_record(Table::Meta, &old);
         }
     }
-    Ok(ops)
-}
-
-fn schema_op(bundle: &Bundle) -> Op {
-    let value = bundle.schema_hash().as_bytes().to_vec();
-    Op::Record { table: Table::Meta, key: SCHEMA_KEY.to_vec(), value: Some(value) }
+    Ok(batch)
 }

@@ -1,13 +1,13 @@
 //! Changing entities: read under the schema, validated whole, committed together or not at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value as Json};
 
 use super::Warden;
 use crate::entity::{Entity, JsonFault, Uid};
 use crate::pdp::Bundle;
-use crate::store::{Batch, CommitError, Expect, Lookup, Op, Reader, Revision, StoreError};
+use crate::store::{Batch, CommitError, DeadId, Expect, Lookup, Reader, Revision, StoreError};
 
 /// How often a patch is tried again when others change the same entity meanwhile.
 const RETRIES: usize = 16;
@@ -15,8 +15,8 @@ const RETRIES: usize = 16;
 /// One change of an entity.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Create or replace, from Cedar's JSON entity format. `revive` takes an id that was deleted before.
-    Put { entity: Json, expect: Expect, revive: bool },
+    /// Create or replace, from Cedar's JSON entity format.
+    Put { entity: Json, expect: Expect, dead: DeadId },
     /// Change parts of a stored entity.
     Patch { uid: Uid, patch: Patch, expect: Expect },
     /// Delete, leaving a tombstone.
@@ -37,6 +37,8 @@ pub struct Patch {
 pub enum ChangeError {
     #[error("{}{fault}", place(*.index, .uid))]
     Invalid { index: usize, uid: Option<Uid>, fault: JsonFault },
+    #[error("another schema took over while these changes were prepared; send them again")]
+    SchemaChanged,
     #[error("{uid} is not stored")]
     NotStored { index: usize, uid: Uid },
     #[error(transparent)]
@@ -64,12 +66,13 @@ impl Warden {
     pub fn change(&self, changes: Vec<Change>) -> Result<Revision, ChangeError> {
         let _gate = self.schema_gate.read();
         let bundle = self.bundle();
-        let patches = changes.iter().any(|change| matches!(change, Change::Patch { .. }));
-        let attempts = if patches { RETRIES } else { 1 };
-        for attempt in 1..=attempts {
+        let mut retries = RETRIES;
+        loop {
             let batch = self.batch(&bundle, &changes)?;
             match self.store.commit(batch) {
-                Err(CommitError::Conflict { index, .. }) if attempt < attempts && retriable(changes.get(index)) => {}
+                Err(CommitError::Conflict { index, .. }) if retries > 0 && retriable(changes.get(index)) => {
+                    retries -= 1
+                }
                 Err(error) => return Err(error.into()),
                 Ok(revision) => {
                     self.metrics.changed(changes.len());
@@ -77,47 +80,52 @@ impl Warden {
                 }
             }
         }
-        Err(ChangeError::Commit(CommitError::Store(StoreError::Stopped(
-            "too many changes of the same entity".to_owned(),
-        ))))
     }
 
-    /// Commits entities that were already read under the current schema. For bulk loads.
+    /// Commits entities that were already read under the current schema: a batch filled by [`Batch::put`] from
+    /// entities that the [`Admission`](crate::pdp::Admission) of the schema with this hash returned. For bulk loads.
     ///
     /// # Errors
-    /// Nothing was changed.
-    pub fn load(&self, entities: Vec<Entity>, revive: bool) -> Result<Revision, ChangeError> {
+    /// Nothing was changed: another schema took over meanwhile, or the store refused.
+    pub fn load(&self, batch: Batch, schema_hash: &str) -> Result<Revision, ChangeError> {
         let _gate = self.schema_gate.read();
-        let put = |entity| Op::Put { entity, expect: Expect::Anything, revive };
-        let count = entities.len();
-        let revision = self.store.commit(Batch { ops: entities.into_iter().map(put).collect() })?;
+        if self.bundle().schema_hash() != schema_hash {
+            return Err(ChangeError::SchemaChanged);
+        }
+        let count = batch.len();
+        let revision = self.store.commit(batch)?;
         self.metrics.changed(count);
         Ok(revision)
     }
 
     fn batch(&self, bundle: &Bundle, changes: &[Change]) -> Result<Batch, ChangeError> {
         let reader = self.store.read()?;
-        let mut ops: Vec<Op> = Vec::with_capacity(changes.len());
+        let mut batch = Batch::new();
+        let mut before: HashMap<Uid, Option<Entity>> = HashMap::new();
         for (index, change) in changes.iter().enumerate() {
-            let op = match change {
-                Change::Put { entity, expect, revive } => {
+            match change {
+                Change::Put { entity, expect, dead } => {
                     let entity = admit(bundle, index, entity)?;
-                    Op::Put { entity, expect: *expect, revive: *revive }
+                    batch.put_if(&entity, *expect, *dead);
+                    before.insert(entity.uid.clone(), Some(entity));
                 }
-                Change::Delete { uid, expect } => Op::Delete { uid: uid.clone(), expect: *expect },
+                Change::Delete { uid, expect } => {
+                    batch.delete_if(uid, *expect);
+                    before.insert(uid.clone(), None);
+                }
                 Change::Patch { uid, patch, expect } => {
-                    let (entity, seen) = current(reader.as_ref(), &ops, index, uid)?;
+                    let (entity, seen) = current(reader.as_ref(), &before, index, uid)?;
                     let entity = admit(bundle, index, &patch.apply(&entity))?;
                     let expect = match (expect, seen) {
                         (Expect::Anything | Expect::Present, Some(revision)) => Expect::Revision(revision),
                         (expect, _) => *expect,
                     };
-                    Op::Put { entity, expect, revive: false }
+                    batch.put_if(&entity, expect, DeadId::Refuse);
+                    before.insert(uid.clone(), Some(entity));
                 }
-            };
-            ops.push(op);
+            }
         }
-        Ok(Batch { ops })
+        Ok(batch)
     }
 }
 
@@ -136,21 +144,18 @@ fn admit(bundle: &Bundle, index: usize, json: &Json) -> Result<Entity, ChangeErr
 /// The entity as the changes before this one leave it, and its revision when the store has it so.
 fn current(
     reader: &dyn Reader,
-    before: &[Op],
+    before: &HashMap<Uid, Option<Entity>>,
     index: usize,
     uid: &Uid,
 ) -> Result<(Entity, Option<Revision>), ChangeError> {
-    let missing = || ChangeError::NotStored { index, uid: uid.clone() };
-    for op in before.iter().rev() {
-        match op {
-            Op::Put { entity, .. } if entity.uid == *uid => return Ok((entity.clone(), None)),
-            Op::Delete { uid: deleted, .. } if deleted == uid => return Err(missing()),
-            _ => {}
-        }
+    match before.get(uid) {
+        Some(Some(entity)) => return Ok((entity.clone(), None)),
+        Some(None) => return Err(ChangeError::NotStored { index, uid: uid.clone() }),
+        None => {}
     }
     match reader.get(uid)? {
         Lookup::Present(stored) => Ok((stored.entity, Some(stored.revision))),
-        Lookup::Deleted(_) | Lookup::Absent => Err(missing()),
+        Lookup::Deleted(_) | Lookup::Absent => Err(ChangeError::NotStored { index, uid: uid.clone() }),
     }
 }
 

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::Warden;
-use crate::store::{Batch, CommitError, Op, Store, StoreError, Table};
+use crate::store::{Batch, CommitError, Store, StoreError, Table};
 
 const PREFIX: &str = "hwk_";
 
@@ -104,6 +104,8 @@ pub enum KeyError {
     Unknown(String),
     #[error("the operating system gave no randomness: {0}")]
     Randomness(String),
+    #[error("the key cannot be written down: {0}")]
+    Encoding(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -165,7 +167,7 @@ impl Warden {
         let secret = URL_SAFE_NO_PAD.encode(random::<32>()?);
         let key = ApiKey { id: id.clone(), name: name.to_owned(), scopes, created_at: self.clock.now() };
         let record = Record { key: key.clone(), hash: hash(&secret) };
-        self.write_key(&id, serde_json::to_vec(&record).ok())?;
+        self.write_key(&id, Some(serde_json::to_vec(&record).map_err(|error| KeyError::Encoding(error.to_string()))?))?;
         Ok((key, PlainKey(format!("{PREFIX}{id}_{secret}"))))
     }
 
@@ -181,8 +183,12 @@ impl Warden {
     }
 
     fn write_key(&self, id: &str, value: Option<Vec<u8>>) -> Result<(), KeyError> {
-        let op = Op::Record { table: Table::ApiKey, key: id.as_bytes().to_vec(), value };
-        self.store.commit(Batch { ops: vec![op] })?;
+        let mut batch = Batch::new();
+        match value {
+            Some(value) => batch.set_record(Table::ApiKey, id.as_bytes(), &value),
+            None => batch.remove_record(Table::ApiKey, id.as_bytes()),
+        };
+        self.store.commit(batch)?;
         self.keys.0.store(Arc::new(read(self.store.as_ref())?));
         Ok(())
     }

@@ -1,5 +1,6 @@
-//! All integration tests in one binary, so that they link once.
+//! The integration tests: one binary, so that it is linked once.
 
 mod domain;
 mod laws;
+mod store_crash;
 mod support;
