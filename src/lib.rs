@@ -1,6 +1,8 @@
 //! hubwarden: the one place that answers who may do what on a model hub.
 
+pub mod clock;
 pub mod entity;
 pub mod json;
 pub mod pdp;
 pub mod store;
+pub mod warden;

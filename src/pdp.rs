@@ -22,6 +22,8 @@ mod reach;
 mod reasons;
 mod schema;
 mod slice;
+#[cfg(test)]
+mod tests;
 
 pub use admit::{Admission, ContextRules};
 pub use answer::{Answer, Decision, EvaluationError, Reason};

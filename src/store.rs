@@ -14,9 +14,30 @@
 //! - a deleted id leaves a tombstone; putting it again is refused unless forced;
 //! - an unreadable record is an error, never an absent entity.
 
+mod batch;
+#[cfg(test)]
+mod conformance;
+mod key;
+mod memory;
+mod plan;
+mod record;
+mod sled;
+mod view;
+
 use std::fmt;
 
 use crate::entity::{Entity, Uid};
+
+pub use batch::{Batch, DeadId, Expect};
+pub use memory::MemoryStore;
+pub use sled::{DataLoss, SledOptions, SledStore};
+
+/// The largest record of an entity or a table that a store takes, in encoded bytes.
+pub const MAX_RECORD_BYTES: usize = 64 * 1024;
+/// The longest type name plus id, or record key, that a store takes, in encoded bytes.
+pub const MAX_KEY_BYTES: usize = 2 * 1024;
+/// How deep the values of an entity may nest.
+pub const MAX_VALUE_DEPTH: usize = 16;
 
 /// The number of a committed batch. Starts at 0 (an empty store) and rises by one with each batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,46 +81,38 @@ pub struct ListQuery {
     pub id_prefix: String,
 }
 
-/// What must hold of an entity for a change to be applied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Expect {
-    #[default]
-    Anything,
-    /// Not present: never created, or deleted.
-    Absent,
-    Present,
-    /// Present, and last changed at this revision.
-    Revision(Revision),
-}
-
-/// One change of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// Create or replace an entity. `revive` allows an id that was deleted before.
-    Put { entity: Entity, expect: Expect, revive: bool },
-    /// Delete an entity and leave a tombstone. Deleting what is not there changes nothing.
-    Delete { uid: Uid, expect: Expect },
-    /// Create, replace (`Some`) or remove (`None`) a record of a table.
-    Record { table: Table, key: Vec<u8>, value: Option<Vec<u8>> },
-}
-
-/// Changes that are applied together. Later ops see the effect of earlier ones.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
-    pub ops: Vec<Op>,
-}
-
 /// Why a batch was not applied. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// `index` is the op's place in the batch.
     #[error("{uid} is not as expected: {found}")]
-    Conflict { index: usize, uid: Uid, found: String },
+    Conflict {
+        index: usize,
+        uid: Uid,
+        found: String,
+    },
     #[error("{uid} was deleted at revision {deleted}; an id is never recycled unless forced")]
-    Tombstone { index: usize, uid: Uid, deleted: Revision },
+    Tombstone {
+        index: usize,
+        uid: Uid,
+        deleted: Revision,
+    },
     /// An entity or record whose encoding is over the limit.
     #[error("{what} takes {size} bytes, the limit is {limit}")]
-    TooLarge { index: usize, what: String, size: usize, limit: usize },
+    TooLarge {
+        index: usize,
+        what: String,
+        size: usize,
+        limit: usize,
+    },
+    /// Values nested deeper than readers are sure to decode.
+    #[error("{what} nests values {depth} deep, the limit is {limit}")]
+    TooDeep {
+        index: usize,
+        what: String,
+        depth: usize,
+        limit: usize,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -108,18 +121,34 @@ pub enum CommitError {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process holds the folder.
-    #[error("the store in {dir} is held by another process; stop it, or talk to it with --server URL")]
+    #[error(
+        "the store in {dir} is held by another process; stop it, or talk to it with --server URL"
+    )]
     Locked { dir: String },
     /// Written by a version that this one cannot read.
-    #[error("the store in {dir} has format {found}, this version reads up to {supported}; {advice}")]
-    Format { dir: String, found: u32, supported: u32, advice: String },
+    #[error(
+        "the store in {dir} has format {found}, this version reads up to {supported}; {advice}"
+    )]
+    Format {
+        dir: String,
+        found: u32,
+        supported: u32,
+        advice: String,
+    },
     /// Data is missing or damaged.
     #[error("the store in {dir} is damaged: {what}; {advice}")]
-    Damaged { dir: String, what: String, advice: String },
+    Damaged {
+        dir: String,
+        what: String,
+        advice: String,
+    },
     #[error("{what}: {source}")]
-    Io { what: String, source: std::io::Error },
-    /// An earlier write failed half way to the disk; the store refuses everything until it is opened again.
-    #[error("the store stopped after a failed write: {0}")]
+    Io {
+        what: String,
+        source: std::io::Error,
+    },
+    /// Closed, or an earlier write failed half way to the disk: everything is refused until the store is opened again.
+    #[error("the store stopped: {0}")]
     Stopped(String),
 }
 
@@ -138,12 +167,14 @@ pub struct Stats {
 /// An open store.
 pub trait Store: Send + Sync + 'static {
     /// A consistent view at the head revision. Keep it for microseconds: commits become visible only when no view is open.
+    /// A thread that holds a view must not ask for a second one: a commit waiting between the two would block both.
     ///
     /// # Errors
     /// When the store stopped after a failed write.
     fn read(&self) -> Result<Box<dyn Reader + '_>, StoreError>;
 
-    /// Applies a batch and returns its revision once it is durable. An empty batch returns the head.
+    /// Applies a batch and returns its revision once it is durable. A batch that changes nothing (it is empty, or deletes
+    /// what is not there) returns the head.
     ///
     /// # Errors
     /// Nothing of the batch was applied.
@@ -171,6 +202,16 @@ pub trait Store: Send + Sync + 'static {
     fn close(&self) -> Result<(), StoreError>;
 }
 
+/// A store's id: 128 random bits in hex.
+fn random_id() -> Result<String, StoreError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Io {
+        what: "no randomness for the id of the store".to_owned(),
+        source: std::io::Error::other(error.to_string()),
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// A consistent view of a store.
 pub trait Reader {
     fn revision(&self) -> Revision;
@@ -183,7 +224,12 @@ pub trait Reader {
     ///
     /// # Errors
     /// As [`Reader::get`].
-    fn list(&self, query: &ListQuery, after: Option<&Uid>, limit: usize) -> Result<Vec<Stored>, StoreError>;
+    fn list(
+        &self,
+        query: &ListQuery,
+        after: Option<&Uid>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError>;
 
     /// One record of a table.
     ///

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::{EntityUid, Policy, Schema as EngineSchema};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
@@ -20,7 +20,8 @@ use super::{links, schema};
 use crate::entity::Uid;
 
 /// One file of a bundle. The path is for people; it is never opened here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SourceFile {
     pub path: String,
     pub text: String,
@@ -30,10 +31,15 @@ impl SourceFile {
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { path: path.into(), text: text.into() }
     }
+
+    fn base_name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
 }
 
 /// The files of a bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BundleSource {
     pub schema: SourceFile,
     /// `*.cedar`.
@@ -186,10 +192,10 @@ impl Bundle {
 }
 
 impl BundleSource {
-    /// All files, schema first, then by path.
+    /// All files, schema first, then by base name, so that the folder they came from makes no difference.
     pub fn files(&self) -> Vec<&SourceFile> {
         let mut files: Vec<&SourceFile> = self.policies.iter().chain(&self.links).chain(&self.reasons).collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files.sort_by_key(|file| file.base_name());
         files.insert(0, &self.schema);
         files
     }
@@ -199,8 +205,7 @@ impl BundleSource {
 fn hash<'a>(files: impl IntoIterator<Item = &'a SourceFile>) -> String {
     let mut digest = Sha256::new();
     for file in files {
-        let name = file.path.rsplit('/').next().unwrap_or_default();
-        for part in [name, &file.text] {
+        for part in [file.base_name(), &file.text] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part.as_bytes());
         }

@@ -38,6 +38,9 @@ pub enum DecideError {
     /// The schema has the action, but not for these types.
     #[error("{action} does not apply to principal `{principal}` and resource `{resource}`")]
     NotApplicable { action: Uid, principal: SmolStr, resource: SmolStr },
+    /// An entity of an enumerated type with an id that the schema does not list.
+    #[error("{0} does not exist: the schema lists the ids of its type")]
+    NotEnumerated(Uid),
     #[error(transparent)]
     Facts(#[from] FactsError),
     /// A value of the context that the engine does not take.
@@ -54,6 +57,12 @@ impl Bundle {
         let mut slice = Slice::new(&self.schema, facts);
         let action =
             self.actions.get(&question.action).ok_or_else(|| DecideError::UnknownAction(question.action.clone()))?;
+        for uid in [&question.principal, &question.resource] {
+            let ids = self.schema.types.get(uid.type_name()).and_then(|ty| ty.ids.as_ref());
+            if ids.is_some_and(|ids| !ids.contains(uid.id())) {
+                return Err(DecideError::NotEnumerated(uid.clone()));
+            }
+        }
         let mut question = question.clone();
         if action.clock {
             let now = Value::Extension {

@@ -30,6 +30,8 @@ struct Entry {
     /// The status for callers without an account, where it differs.
     anonymous_status: Option<u16>,
     message: Option<String>,
+    /// The message for callers without an account, where it differs.
+    anonymous_message: Option<String>,
 }
 
 #[derive(Default)]
@@ -71,10 +73,12 @@ impl Reasons {
     pub fn choose(&self, causes: &[Cause], anonymous: bool, words: &dyn Fn(&str) -> Option<String>) -> Option<Reason> {
         let cause = causes.iter().min_by_key(|cause| self.rank(cause.code))?;
         let entry = self.ranks.get(cause.code).and_then(|rank| self.entries.get(*rank));
-        let message = cause
-            .message
-            .or_else(|| entry.and_then(|entry| entry.message.as_deref()))
-            .unwrap_or_else(|| default_message(cause.code));
+        let worded = entry.and_then(|entry| match &entry.anonymous_message {
+            Some(message) if anonymous => Some(message),
+            _ => entry.message.as_ref(),
+        });
+        let message =
+            cause.message.or_else(|| worded.map(String::as_str)).unwrap_or_else(|| default_message(cause.code));
         let status = entry.map_or(403, |entry| match entry.anonymous_status {
             Some(status) if anonymous => status,
             _ => entry.status,

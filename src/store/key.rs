@@ -1,0 +1,134 @@
+//! Where a record lies in the one ordered keyspace of an engine.
+//!
+//! A key is one byte for the table, then the name. An entity's name is its type, a terminator, and its id as it is:
+//! keys sort by the bytes of the type, then of the id, and no id can be mistaken for another, whatever bytes it holds.
+//! A NUL inside a type name is written `00 FF`; `00 01` ends the type. Changing this orphans every stored record.
+
+use crate::entity::Uid;
+
+use super::Table;
+
+/// The store's own facts: head revision and counts. One record.
+pub const HEAD: &[u8] = &[0x00];
+/// The first byte of every entity's key.
+pub const ENTITIES: u8 = 0x01;
+
+const NUL: u8 = 0x00;
+const TYPE_END: u8 = 0x01;
+const PAST_TYPE_END: u8 = 0x02;
+const ESCAPED_NUL: u8 = 0xFF;
+
+/// The first byte of the keys of a table.
+pub fn table(table: Table) -> u8 {
+    match table {
+        Table::ApiKey => 0x10,
+        Table::Meta => 0x11,
+    }
+}
+
+pub fn record(of: Table, name: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + name.len());
+    key.push(table(of));
+    key.extend_from_slice(name);
+    key
+}
+
+pub fn entity(uid: &Uid) -> Vec<u8> {
+    prefix(uid.type_name(), uid.id())
+}
+
+/// What the keys of all entities of a type whose id starts with `id_prefix` start with.
+pub fn prefix(type_name: &str, id_prefix: &str) -> Vec<u8> {
+    let mut key = of_type(type_name, id_prefix.len());
+    key.push(TYPE_END);
+    key.extend_from_slice(id_prefix.as_bytes());
+    key
+}
+
+/// The smallest key above those of all entities of a type.
+pub fn past_type(type_name: &str) -> Vec<u8> {
+    let mut key = of_type(type_name, 0);
+    key.push(PAST_TYPE_END);
+    key
+}
+
+/// Table byte, escaped type name and the first byte of the terminator.
+fn of_type(type_name: &str, room: usize) -> Vec<u8> {
+    let mut key = Vec::with_capacity(3 + type_name.len() + room);
+    key.push(ENTITIES);
+    for &byte in type_name.as_bytes() {
+        key.push(byte);
+        if byte == NUL {
+            key.push(ESCAPED_NUL);
+        }
+    }
+    key.push(NUL);
+    key
+}
+
+/// The uid an entity's key was made of, or nothing when it is no such key.
+pub fn uid(key: &[u8]) -> Option<Uid> {
+    let (&ENTITIES, name) = key.split_first()? else {
+        return None;
+    };
+    let mut type_name = Vec::with_capacity(name.len());
+    let mut bytes = name.iter();
+    loop {
+        match *bytes.next()? {
+            NUL => match *bytes.next()? {
+                ESCAPED_NUL => type_name.push(NUL),
+                TYPE_END => break,
+                _ => return None,
+            },
+            byte => type_name.push(byte),
+        }
+    }
+    let type_name = std::str::from_utf8(&type_name).ok()?;
+    let id = std::str::from_utf8(bytes.as_slice()).ok()?;
+    Some(Uid::new(type_name, id))
+}
+
+/// How an error message names the record at `key`.
+pub fn describe(key: &[u8]) -> String {
+    match (uid(key), key.split_first()) {
+        (Some(uid), _) => uid.to_string(),
+        (None, Some((tag, name))) if *tag == table(Table::ApiKey) => {
+            format!("the API key record `{}`", name.escape_ascii())
+        }
+        (None, Some((tag, name))) if *tag == table(Table::Meta) => {
+            format!("the meta record `{}`", name.escape_ascii())
+        }
+        (None, Some(_)) if key == HEAD => "the head record".to_owned(),
+        _ => format!("the record at `{}`", key.escape_ascii()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_uid_reads_back_from_its_key(type_name in ".{0,12}", id in ".{0,12}") {
+            let it = Uid::new(type_name, id);
+            prop_assert_eq!(uid(&entity(&it)), Some(it));
+        }
+
+        #[test]
+        fn keys_sort_as_uids_do(a in "[\0\u{1}\u{2}ab\u{7ff}]{0,4}", b in "[\0\u{1}ab]{0,3}",
+                                c in "[\0\u{1}\u{2}ab\u{7ff}]{0,4}", d in "[\0\u{1}ab]{0,3}") {
+            let (left, right) = (Uid::new(a, b), Uid::new(c, d));
+            prop_assert_eq!(entity(&left).cmp(&entity(&right)), left.cmp(&right));
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_type_lies_above_its_entities_and_below_longer_types() {
+        let end = past_type("A");
+        assert!(entity(&Uid::new("A", "\u{10ffff}\u{10ffff}")) < end);
+        assert!(end < entity(&Uid::new("A\0", "")));
+        assert!(end < entity(&Uid::new("A\u{1}", "")));
+    }
+}

@@ -1,0 +1,145 @@
+//! A store in memory, for tests and for evaluations that keep nothing.
+//!
+//! It goes through the same records and the same planning as the engine on disk; only durability is missing.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+use parking_lot::{RwLock, RwLockReadGuard};
+
+use super::plan::{Bytes, Counts, plan};
+use super::view::{Keyspace, View, Visit};
+use super::{
+    Batch, CommitError, Observer, Reader, Revision, Stats, Store, StoreError, key, random_id,
+};
+
+const PLACE: &str = "memory";
+
+/// A [`Store`] that forgets everything when it is dropped.
+pub struct MemoryStore {
+    id: String,
+    state: RwLock<State>,
+}
+
+#[derive(Default)]
+struct State {
+    head: Revision,
+    counts: Counts,
+    records: BTreeMap<Bytes, Bytes>,
+    observers: Vec<Observer>,
+    closed: bool,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    ///
+    /// # Errors
+    /// When the system gives no randomness for its id.
+    pub fn new() -> Result<Self, StoreError> {
+        Ok(Self {
+            id: random_id()?,
+            state: RwLock::default(),
+        })
+    }
+}
+
+impl State {
+    fn open(&self) -> Result<(), StoreError> {
+        if self.closed {
+            Err(StoreError::Stopped("it was closed".to_owned()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn read(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
+        let state = self.state.read();
+        state.open()?;
+        Ok(Box::new(View(state)))
+    }
+
+    fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
+        let mut state = self.state.write();
+        state.open()?;
+        let next = Revision(state.head.0 + 1);
+        let plan = plan(batch, next, state.counts, PLACE, |key| {
+            Ok(state.records.get(key).map(Arc::clone))
+        })?;
+        if plan.writes.is_empty() {
+            return Ok(state.head);
+        }
+        let mut uids = Vec::new();
+        for write in plan.writes {
+            uids.extend(key::uid(&write.key));
+            match write.new {
+                Some(value) => state.records.insert(write.key, value),
+                None => state.records.remove(&write.key),
+            };
+        }
+        state.head = next;
+        state.counts = plan.counts;
+        for observer in &state.observers {
+            observer(next, &uids);
+        }
+        Ok(next)
+    }
+
+    fn observe(&self, observer: Observer) {
+        self.state.write().observers.push(observer);
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn stats(&self) -> Stats {
+        let state = self.state.read();
+        let size = |(key, value): (&Bytes, &Bytes)| (key.len() + value.len()) as u64;
+        Stats {
+            entities: state.counts.entities,
+            tombstones: state.counts.tombstones,
+            bytes: state.records.iter().map(size).sum(),
+        }
+    }
+
+    fn verify(&self) -> Result<u64, StoreError> {
+        let state = self.state.read();
+        state.open()?;
+        let (records, _) = View(state).verify(&[], u64::MAX, &mut Counts::default())?;
+        Ok(records)
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.state.write().closed = true;
+        Ok(())
+    }
+}
+
+impl Keyspace for RwLockReadGuard<'_, State> {
+    type Value = Bytes;
+
+    fn revision(&self) -> Revision {
+        self.head
+    }
+
+    fn place(&self) -> &str {
+        PLACE
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.records.get(key).map(Arc::clone))
+    }
+
+    fn scan(&self, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let range = (Bound::Included(from), Bound::Unbounded);
+        for (key, value) in self.records.range::<[u8], _>(range) {
+            if let ControlFlow::Break(()) = visit(key, value)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,291 @@
+//! The default engine: sled 0.34 in one folder, held by one process.
+//!
+//! ```text
+//! STORE      what the folder must hold: id, format, last checkpointed head (sled/sidecar.rs)
+//! LOCK       held while the store is open
+//! journal/   batches too large for the engine to apply at once (sled/journal.rs)
+//! sled/      the engine's own files (sled/engine.rs, the only file that names the engine's types)
+//! ```
+//! One thread writes (`sled/committer.rs`). While it does, readers see the old values of what it touches, which it
+//! lays out in [`State::pending`] first; so a change becomes visible at once, and only after it is durable. Never hand
+//! the engine out, never write from another thread, and never answer from a store that failed to write: [`State`] says
+//! stopped, and everything is refused.
+
+mod committer;
+mod engine;
+mod files;
+mod folder;
+mod head;
+mod journal;
+mod sidecar;
+#[cfg(test)]
+mod tests;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+
+use super::plan::{Counts, Write};
+use super::view::{Keyspace, View, Visit};
+use super::{Batch, CommitError, Observer, Reader, Revision, Stats, Store, StoreError};
+use committer::{Committer, Request};
+use engine::Engine;
+use head::Head;
+
+/// How to open a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SledOptions {
+    /// What the engine may cache, in bytes. The process takes three to four times as much.
+    pub cache_capacity: u64,
+    pub data_loss: DataLoss,
+}
+
+/// What to do with a folder that holds less than it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataLoss {
+    Refuse,
+    /// Open with what is left, as a new store id, so that nothing remembered of the old one is taken for current.
+    Accept,
+}
+
+impl Default for SledOptions {
+    fn default() -> Self {
+        Self {
+            cache_capacity: 256 * 1024 * 1024,
+            data_loss: DataLoss::Refuse,
+        }
+    }
+}
+
+/// A [`Store`] in a folder.
+pub struct SledStore {
+    id: String,
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What readers and the committer share.
+struct Shared {
+    dir: PathBuf,
+    place: String,
+    state: RwLock<State>,
+}
+
+/// What readers see.
+struct State {
+    head: Revision,
+    counts: Counts,
+    /// INVARIANT: sorted by key, and holds every key at which the engine may differ from `head`.
+    pending: Option<Arc<Vec<Write>>>,
+    engine: Option<Arc<Engine>>,
+    stopped: Option<String>,
+    observers: Vec<Observer>,
+}
+
+impl SledStore {
+    /// Opens the store in `dir`, or creates one when the folder is empty or does not exist.
+    ///
+    /// # Errors
+    /// When another process holds it, when it was written by a newer version, when something is missing or damaged.
+    pub fn open(dir: impl AsRef<Path>, options: SledOptions) -> Result<Self, StoreError> {
+        let opened = folder::open(dir.as_ref(), options)?;
+        let Head {
+            store_id,
+            revision,
+            counts,
+        } = opened.head;
+        let engine = Arc::new(opened.engine);
+        let state = State {
+            head: revision,
+            counts,
+            pending: None,
+            engine: Some(Arc::clone(&engine)),
+            stopped: None,
+            observers: Vec::new(),
+        };
+        let shared = Arc::new(Shared {
+            dir: dir.as_ref().to_owned(),
+            place: dir.as_ref().display().to_string(),
+            state: RwLock::new(state),
+        });
+        let (requests, inbox) = mpsc::channel();
+        let committer = Committer::new(Arc::clone(&shared), engine, opened.lock, store_id.clone());
+        let thread = std::thread::Builder::new()
+            .name("store committer".to_owned())
+            .spawn(move || committer.run(&inbox))
+            .map_err(|error| files::fault("cannot start the committer's thread", error))?;
+        Ok(Self {
+            id: store_id,
+            shared,
+            requests,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    fn view(&self) -> Result<View<Snapshot<'_>>, StoreError> {
+        let state = self.shared.state.read();
+        match &state.stopped {
+            None => Ok(View(Snapshot {
+                state,
+                place: &self.shared.place,
+            })),
+            Some(why) => Err(StoreError::Stopped(why.clone())),
+        }
+    }
+}
+
+impl Store for SledStore {
+    fn read(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
+        Ok(Box::new(self.view()?))
+    }
+
+    fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
+        let closed = || StoreError::Stopped(committer::CLOSED.to_owned());
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.requests
+            .send(Request::Commit { batch, reply })
+            .map_err(|_| closed())?;
+        answer.recv().map_err(|_| closed())?
+    }
+
+    fn observe(&self, observer: Observer) {
+        self.shared.state.write().observers.push(observer);
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn stats(&self) -> Stats {
+        let state = self.shared.state.read();
+        Stats {
+            entities: state.counts.entities,
+            tombstones: state.counts.tombstones,
+            bytes: state.engine.as_ref().map_or(0, |engine| engine.size()),
+        }
+    }
+
+    fn verify(&self) -> Result<u64, StoreError> {
+        /// Records between which commits may become visible.
+        const STEP: u64 = 1_000;
+        let (start, expected) = {
+            let view = self.view()?;
+            (view.revision(), view.0.state.counts)
+        };
+        let mut records = 0;
+        let mut counts = Counts::default();
+        let mut from = Vec::new();
+        loop {
+            let view = self.view()?;
+            let (read, next) = view.verify(&from, STEP, &mut counts)?;
+            records += read;
+            match next {
+                Some(key) => from = key,
+                None if view.revision() == start && counts != expected => {
+                    return Err(folder::miscounted(&self.shared.place, expected, counts));
+                }
+                None => return Ok(records),
+            }
+        }
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        let Some(thread) = self.thread.lock().take() else {
+            return Ok(());
+        };
+        let (reply, answer) = mpsc::sync_channel(1);
+        let gone = || StoreError::Stopped("its writing thread is gone".to_owned());
+        self.requests
+            .send(Request::Close { reply })
+            .map_err(|_| gone())?;
+        let result = answer.recv().map_err(|_| gone())?;
+        thread.join().map_err(|_| gone())?;
+        result
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(dir = self.shared.place, %error, "the store was not closed cleanly");
+        }
+    }
+}
+
+/// The state at one revision, held still by a read lock.
+struct Snapshot<'s> {
+    state: RwLockReadGuard<'s, State>,
+    place: &'s str,
+}
+
+impl Snapshot<'_> {
+    fn pending(&self) -> &[Write] {
+        self.state.pending.as_ref().map_or(&[], |writes| writes)
+    }
+
+    // Never clone this out of the guard: closing waits for the guards and then drops the last reference.
+    fn engine(&self) -> Result<&Engine, StoreError> {
+        let closed = || StoreError::Stopped(committer::CLOSED.to_owned());
+        self.state.engine.as_deref().ok_or_else(closed)
+    }
+}
+
+impl Keyspace for Snapshot<'_> {
+    type Value = engine::Value;
+
+    fn revision(&self) -> Revision {
+        self.state.head
+    }
+
+    fn place(&self) -> &str {
+        self.place
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<engine::Value>, StoreError> {
+        let pending = self.pending();
+        if let Some(write) = pending
+            .binary_search_by(|write| (*write.key).cmp(key))
+            .ok()
+            .and_then(|at| pending.get(at))
+        {
+            return Ok(write.old.clone().map(engine::Value::Pending));
+        }
+        self.engine()?.get(key)
+    }
+
+    fn scan(&self, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let pending = self.pending();
+        let start = pending.partition_point(|write| *write.key < *from);
+        let mut pending = pending.iter().skip(start).peekable();
+        let mut flow = ControlFlow::Continue(());
+        let old = |write: &Write, visit: &mut Visit<'_>| match &write.old {
+            Some(old) => visit(&write.key, old),
+            None => Ok(ControlFlow::Continue(())),
+        };
+        self.engine()?.scan(from, &mut |key, value| {
+            if key == super::key::HEAD {
+                return Ok(flow);
+            }
+            // Keys that the engine has already dropped and that are still there at this revision.
+            while let Some(write) = pending.next_if(|write| *write.key < *key) {
+                flow = old(write, visit)?;
+                if flow.is_break() {
+                    return Ok(flow);
+                }
+            }
+            flow = match pending.next_if(|write| *write.key == *key) {
+                Some(write) => old(write, visit)?,
+                None => visit(key, value)?,
+            };
+            Ok(flow)
+        })?;
+        while let (true, Some(write)) = (flow.is_continue(), pending.next()) {
+            flow = old(write, visit)?;
+        }
+        Ok(())
+    }
+}

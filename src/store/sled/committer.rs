@@ -1,0 +1,372 @@
+//! The one thread that writes.
+//!
+//! Writers queue. The thread takes what is waiting as one group, plans it, lays the old values of all it will touch
+//! out for the readers, applies it, syncs it, and only then makes it visible and answers. So the cost of a sync is
+//! shared, revisions have no gaps, and nobody reads what a power cut could take back.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use crate::entity::Uid;
+use crate::store::plan::{Bytes, Plan, Write, plan};
+use crate::store::{Batch, CommitError, Revision, StoreError, key};
+
+use super::Shared;
+use super::engine::{BATCH_OPS, Engine, EngineBatch};
+use super::head::Head;
+use super::journal::{self, Entry, Unwritten};
+use super::sidecar::Sidecar;
+
+/// Why a store that was closed refuses.
+pub const CLOSED: &str = "it was closed";
+
+/// The most batches that share one sync.
+const GROUP: usize = 256;
+/// Engine batches between two syncs of a long one: about half a segment of the engine's log. It reuses a segment
+/// once its content was rewritten elsewhere, and the rewritten copy must be durable by then.
+const PIECES_PER_SYNC: usize = 64;
+/// Revisions between two sidecars.
+const CHECKPOINT: u64 = 1024;
+
+pub type Reply = SyncSender<Result<Revision, CommitError>>;
+
+pub enum Request {
+    Commit {
+        batch: Batch,
+        reply: Reply,
+    },
+    Close {
+        reply: SyncSender<Result<(), StoreError>>,
+    },
+}
+
+pub struct Committer {
+    shared: Arc<Shared>,
+    engine: Arc<Engine>,
+    lock: File,
+    head: Head,
+    checkpoint: Revision,
+}
+
+/// Batches that become durable together.
+#[derive(Default)]
+struct Group {
+    writes: BTreeMap<Bytes, Write>,
+    pieces: Vec<(EngineBatch, usize)>,
+    commits: Vec<(Revision, Vec<Uid>)>,
+    answers: Vec<(Reply, Revision)>,
+}
+
+impl Committer {
+    pub fn new(shared: Arc<Shared>, engine: Arc<Engine>, lock: File, store_id: String) -> Self {
+        let (revision, counts) = {
+            let state = shared.state.read();
+            (state.head, state.counts)
+        };
+        let head = Head {
+            store_id,
+            revision,
+            counts,
+        };
+        Self {
+            shared,
+            engine,
+            lock,
+            head,
+            checkpoint: revision,
+        }
+    }
+
+    /// Serves requests until one closes the store or all senders are gone.
+    pub fn run(mut self, inbox: &Receiver<Request>) {
+        while let Ok(first) = inbox.recv() {
+            let mut group = Group::default();
+            let waiting = std::iter::once(first).chain(inbox.try_iter().take(GROUP - 1));
+            for request in waiting {
+                match request {
+                    Request::Commit { batch, reply } if batch.len() < BATCH_OPS => {
+                        self.add(&mut group, batch, reply);
+                    }
+                    Request::Commit { batch, reply } => {
+                        self.finish(std::mem::take(&mut group));
+                        self.commit_alone(batch, reply);
+                    }
+                    Request::Close { reply } => {
+                        self.finish(group);
+                        let result = self.close();
+                        // Nobody is left to tell when this fails.
+                        let _ = reply.send(result);
+                        return;
+                    }
+                }
+            }
+            self.finish(group);
+        }
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "the store was not closed cleanly");
+        }
+    }
+
+    fn stopped(&self) -> Option<StoreError> {
+        let why = self.shared.state.read().stopped.clone();
+        why.map(StoreError::Stopped)
+    }
+
+    fn stop(&self, why: String) {
+        tracing::error!(dir = self.shared.place, why, "the store stops");
+        self.shared.state.write().stopped = Some(why);
+    }
+
+    /// Plans `batch` after what the group holds already.
+    fn plan(&self, group: &Group, batch: Batch) -> Result<Plan, CommitError> {
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped.into());
+        }
+        let next = Revision(self.head.revision.0 + 1);
+        plan(
+            batch,
+            next,
+            self.head.counts,
+            &self.shared.place,
+            |key| match group.writes.get(key) {
+                Some(write) => Ok(write.new.clone()),
+                None => Ok(self.engine.get(key)?.map(|value| value.as_ref().into())),
+            },
+        )
+    }
+
+    fn add(&mut self, group: &mut Group, batch: Batch, reply: Reply) {
+        let plan = match self.plan(group, batch) {
+            Ok(plan) => plan,
+            Err(refused) => return answer(&reply, Err(refused)),
+        };
+        if plan.writes.is_empty() {
+            group.answers.push((reply, self.head.revision));
+            return;
+        }
+        self.head.revision.0 += 1;
+        self.head.counts = plan.counts;
+        // One more op: the head record, in the same engine batch as what it counts.
+        let ops = plan.writes.len() + 1;
+        let fits = group
+            .pieces
+            .last()
+            .is_some_and(|(_, used)| used + ops <= BATCH_OPS);
+        if !fits {
+            group.pieces.push((EngineBatch::default(), 0));
+        }
+        if let Some((piece, used)) = group.pieces.last_mut() {
+            for write in &plan.writes {
+                piece.set(&write.key, write.new.as_ref());
+            }
+            piece.set(&Bytes::from(key::HEAD), Some(&self.head.encode()));
+            *used += ops;
+        }
+        group.commits.push((self.head.revision, uids(&plan.writes)));
+        group.answers.push((reply, self.head.revision));
+        for write in plan.writes {
+            match group.writes.get_mut(&write.key) {
+                Some(earlier) => earlier.new = write.new,
+                None => {
+                    group.writes.insert(Bytes::clone(&write.key), write);
+                }
+            }
+        }
+    }
+
+    /// Makes a group durable, then visible, then answers.
+    fn finish(&mut self, group: Group) {
+        let Group {
+            writes,
+            pieces,
+            commits,
+            answers,
+        } = group;
+        if answers.is_empty() {
+            return;
+        }
+        let done = if pieces.is_empty() {
+            Ok(())
+        } else {
+            self.or_stop(|this| {
+                this.lay_out(writes.into_values().collect());
+                for (piece, _) in pieces {
+                    this.engine.apply(piece)?;
+                }
+                this.engine.sync()?;
+                this.publish(&commits);
+                this.checkpoint(CHECKPOINT)
+            })
+        };
+        for (reply, revision) in answers {
+            let why = |why: &String| CommitError::Store(StoreError::Stopped(why.clone()));
+            answer(&reply, done.as_ref().map(|()| revision).map_err(why));
+        }
+    }
+
+    /// Commits a batch that is too large for one engine batch.
+    fn commit_alone(&mut self, batch: Batch, reply: Reply) {
+        let result = self.commit_through_journal(batch);
+        answer(&reply, result);
+    }
+
+    fn commit_through_journal(&mut self, batch: Batch) -> Result<Revision, CommitError> {
+        let Plan { writes, counts } = self.plan(&Group::default(), batch)?;
+        if writes.is_empty() {
+            return Ok(self.head.revision);
+        }
+        let revision = Revision(self.head.revision.0 + 1);
+        let next = Head {
+            store_id: self.head.store_id.clone(),
+            revision,
+            counts,
+        };
+        let last = (Bytes::from(key::HEAD), Some(next.encode()));
+        let entries = || {
+            let head = std::iter::once((&last.0, last.1.as_ref()));
+            writes
+                .iter()
+                .map(|write| (&write.key, write.new.as_ref()))
+                .chain(head)
+        };
+        match journal::write(&self.shared.dir, revision, entries()) {
+            Ok(()) => {}
+            Err(Unwritten::Nothing(why)) => return Err(why.into()),
+            Err(Unwritten::Unsure(why)) => {
+                self.stop(why.to_string());
+                return Err(why.into());
+            }
+        }
+        // From here on the batch will happen, now or when the store is opened again.
+        self.head = next;
+        let done = self.or_stop(|this| {
+            let commit = (revision, uids(&writes));
+            let writes = this.lay_out(writes);
+            let mut entries = writes
+                .iter()
+                .map(|write| (Bytes::clone(&write.key), write.new.clone()))
+                .chain(std::iter::once(last));
+            apply_in_pieces(&this.engine, || Ok(entries.next()))?;
+            journal::remove(&this.shared.dir, revision)?;
+            this.publish(&[commit]);
+            this.checkpoint(1)
+        });
+        done.map(|()| revision)
+            .map_err(|why| StoreError::Stopped(why).into())
+    }
+
+    /// Lets readers see the old values of what is about to change.
+    fn lay_out(&self, writes: Vec<Write>) -> Arc<Vec<Write>> {
+        let writes = Arc::new(writes);
+        self.shared.state.write().pending = Some(Arc::clone(&writes));
+        writes
+    }
+
+    /// Makes what is durable visible.
+    fn publish(&self, commits: &[(Revision, Vec<Uid>)]) {
+        let mut state = self.shared.state.write();
+        for (revision, uids) in commits {
+            for observer in &state.observers {
+                observer(*revision, uids);
+            }
+        }
+        let shown = state.pending.take();
+        state.head = self.head.revision;
+        state.counts = self.head.counts;
+        drop(state);
+        // Freeing a million old values takes a while: not under the lock.
+        drop(shown);
+    }
+
+    /// Writes the sidecar when the last one is `due` revisions old.
+    fn checkpoint(&mut self, due: u64) -> Result<(), StoreError> {
+        if self.head.revision.0.saturating_sub(self.checkpoint.0) < due {
+            return Ok(());
+        }
+        self.checkpoint = self.head.revision;
+        Sidecar::new(&self.head, false).write(&self.shared.dir)
+    }
+
+    /// Runs a step whose failure leaves the disk unknown: the store then stops, and says why.
+    fn or_stop(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<(), String> {
+        let why = match catch_unwind(AssertUnwindSafe(|| step(self))) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the writing thread panicked".to_owned(),
+        };
+        self.stop(why.clone());
+        Err(why)
+    }
+
+    fn close(self) -> Result<(), StoreError> {
+        let Self {
+            shared,
+            engine,
+            lock,
+            head,
+            ..
+        } = self;
+        let mut state = shared.state.write();
+        let stopped = state.stopped.replace(CLOSED.to_owned());
+        drop(state.engine.take());
+        drop(state);
+        let clean = match stopped {
+            Some(why) => Err(StoreError::Stopped(why)),
+            None => engine.sync(),
+        };
+        let released = match Arc::try_unwrap(engine) {
+            Ok(engine) => engine.close(),
+            Err(_) => Err(StoreError::Stopped(
+                "something still holds the engine".to_owned(),
+            )),
+        };
+        clean?;
+        released?;
+        Sidecar::new(&head, true).write(&shared.dir)?;
+        drop(lock);
+        Ok(())
+    }
+}
+
+/// Applies entries of any number; they are durable when it returns. The head record must come last: it is written
+/// after all others are durable, so that a head says that everything up to it is there.
+pub fn apply_in_pieces(
+    engine: &Engine,
+    mut next: impl FnMut() -> Result<Option<Entry>, StoreError>,
+) -> Result<(), StoreError> {
+    let mut pieces = 0_usize;
+    let (mut piece, mut ops) = (EngineBatch::default(), 0);
+    while let Some((key, value)) = next()? {
+        let is_head = *key == *key::HEAD;
+        if is_head || ops == BATCH_OPS {
+            engine.apply(std::mem::take(&mut piece))?;
+            ops = 0;
+            pieces += 1;
+            if is_head || pieces.is_multiple_of(PIECES_PER_SYNC) {
+                engine.sync()?;
+            }
+        }
+        piece.set(&key, value.as_ref());
+        ops += 1;
+    }
+    engine.apply(piece)?;
+    engine.sync()
+}
+
+fn uids(writes: &[Write]) -> Vec<Uid> {
+    writes
+        .iter()
+        .filter_map(|write| key::uid(&write.key))
+        .collect()
+}
+
+/// Whoever asked may have gone: that changes nothing.
+fn answer(reply: &Reply, result: Result<Revision, CommitError>) {
+    let _ = reply.send(result);
+}

@@ -1,0 +1,182 @@
+//! The one file that names sled's types.
+//!
+//! What sled 0.34.7 needs to be trusted with, each point with a test beside it:
+//! - `flush` ends in `sync_file_range`, which does not survive power loss: [`Engine::sync`] syncs the file itself.
+//! - A page above a quarter of a segment goes to a file of its own, which is written without a sync and removed before
+//!   its successor is durable. [`SEGMENT`] is so large that no page of allowed records gets there.
+//! - A batch holds a process-wide lock: at most [`BATCH_OPS`] ops at once.
+//! - Damage may panic instead of returning: every call is guarded.
+//!
+//! Never use `flush_async`, `watch_prefix`, `drop_tree`, transactions, or a second tree.
+
+use std::fs::{self, File};
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::sled::{Config, Db, Error, IVec};
+
+use crate::store::StoreError;
+use crate::store::plan::Bytes;
+use crate::store::view::Visit;
+
+use super::files;
+
+/// The most ops the engine applies at once.
+pub const BATCH_OPS: usize = 100;
+
+/// A leaf holds up to 16 records, and a few more while it waits to be split: 20 of 64 KiB stay below a quarter of this.
+const SEGMENT: usize = 8 * 1024 * 1024;
+
+/// How long to wait for the engine's background threads to let go of their file.
+const RELEASE_TRIES: u32 = 5_000;
+
+/// A stored value, where it is.
+pub enum Value {
+    Engine(IVec),
+    Pending(Bytes),
+}
+
+impl AsRef<[u8]> for Value {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Engine(bytes) => bytes,
+            Self::Pending(bytes) => bytes,
+        }
+    }
+}
+
+/// Changes that the engine applies at once.
+#[derive(Default)]
+pub struct EngineBatch(::sled::Batch);
+
+impl EngineBatch {
+    pub fn set(&mut self, key: &Bytes, value: Option<&Bytes>) {
+        match value {
+            Some(value) => self.0.insert(&**key, &**value),
+            None => self.0.remove(&**key),
+        }
+    }
+}
+
+/// An open sled database.
+pub struct Engine {
+    db: Db,
+    file: File,
+    dir: PathBuf,
+}
+
+impl Engine {
+    /// Opens or creates the engine's files in `dir`. The caller decides whether creating is right.
+    pub fn open(dir: &Path, cache_capacity: u64) -> Result<Self, StoreError> {
+        let db = guarded(dir, || {
+            Config::new()
+                .path(dir)
+                .cache_capacity(cache_capacity)
+                .segment_size(SEGMENT)
+                .open()
+        })?;
+        let path = dir.join("db");
+        let file = File::open(&path).map_err(files::at("open", &path))?;
+        let engine = Self {
+            db,
+            file,
+            dir: dir.to_owned(),
+        };
+        // Opening may create any of these and writes a snapshot.
+        for name in files::names(dir)? {
+            files::sync(&dir.join(name))?;
+        }
+        files::sync(dir)?;
+        Ok(engine)
+    }
+
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value>, StoreError> {
+        Ok(guarded(&self.dir, || self.db.get(key))?.map(Value::Engine))
+    }
+
+    /// Visits keys from `from` on, in byte order, until `visit` breaks.
+    pub fn scan(&self, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let mut pairs = self.db.range(from..);
+        while let Some((key, value)) = guarded(&self.dir, || pairs.next().transpose())? {
+            if let ControlFlow::Break(()) = visit(&key, &value)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a batch whole or not at all. It is durable after the next [`Engine::sync`].
+    pub fn apply(&self, batch: EngineBatch) -> Result<(), StoreError> {
+        guarded(&self.dir, || self.db.apply_batch(batch.0))
+    }
+
+    /// Makes everything that was applied survive power loss.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        guarded(&self.dir, || self.db.flush())?;
+        self.file.sync_all().map_err(files::at("sync", &self.dir))
+    }
+
+    /// The size of the engine's files in bytes.
+    pub fn size(&self) -> u64 {
+        self.file.metadata().map_or(0, |data| data.len())
+    }
+
+    /// Lets go of the files. When it returns, they can be opened again.
+    pub fn close(self) -> Result<(), StoreError> {
+        let Self { db, file, dir } = self;
+        guarded(&dir, || {
+            drop(db);
+            Ok(())
+        })?;
+        // Its background threads may hold on to the file, and so to its lock, for a moment longer.
+        for _ in 0..RELEASE_TRIES {
+            if file.try_lock().is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the engine has data in `dir`.
+pub fn has_data(dir: &Path) -> bool {
+    fs::metadata(dir.join("db")).is_ok_and(|data| data.len() > 0)
+}
+
+/// Removes snapshots that a crash left half written: the engine takes them for damage. The log has all they hold.
+pub fn remove_torn_snapshots(dir: &Path) -> Result<(), StoreError> {
+    for name in files::names(dir)? {
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            tracing::warn!(dir = %dir.display(), name, "removing a half-written snapshot");
+            files::remove(&dir.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Calls the engine and turns its errors and panics into ours.
+fn guarded<T>(dir: &Path, call: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreError> {
+    let place = || dir.parent().unwrap_or(dir).display().to_string();
+    let damaged = |what: String| StoreError::Damaged {
+        dir: place(),
+        what,
+        advice: "stop the server and restore the last backup".to_owned(),
+    };
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
+            Err(StoreError::Locked { dir: place() })
+        }
+        Ok(Err(Error::Io(error))) => Err(files::fault(
+            format!("the engine cannot use {}", dir.display()),
+            error,
+        )),
+        Ok(Err(error)) => Err(damaged(format!(
+            "the engine cannot read its files ({error})"
+        ))),
+        Err(_) => Err(damaged("the engine gave up on its files".to_owned())),
+    }
+}

@@ -1,0 +1,228 @@
+//! Reading records out of any ordered engine.
+//!
+//! An engine only has to be a [`Keyspace`], ordered bytes at one revision; what the bytes mean is decided here, once.
+//! A record that cannot be read is an error. Nothing here may turn it into an absent entity.
+
+use std::ops::ControlFlow;
+
+use crate::entity::Uid;
+
+use super::plan::Counts;
+use super::record::{self, Kind, RecordFault};
+use super::{ListQuery, Lookup, Reader, Revision, StoreError, Stored, Table, key};
+
+/// Called with each key and value of a scan.
+pub type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError> + 'v;
+
+/// Ordered bytes at one revision.
+pub trait Keyspace {
+    type Value: AsRef<[u8]>;
+
+    fn revision(&self) -> Revision;
+
+    /// The folder, or another name of the store, for errors.
+    fn place(&self) -> &str;
+
+    fn get(&self, key: &[u8]) -> Result<Option<Self::Value>, StoreError>;
+
+    /// Visits the keys from `from` on, in byte order, until `visit` breaks.
+    fn scan(&self, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError>;
+}
+
+/// The error for a record that cannot be read.
+pub fn fault(place: &str, key: &[u8], why: &RecordFault) -> StoreError {
+    let what = key::describe(key);
+    match why {
+        RecordFault::Newer { needs } => StoreError::Format {
+            dir: place.to_owned(),
+            found: u32::from(*needs),
+            supported: u32::from(record::FORMAT),
+            advice: format!("{what} was written by a newer hubwarden: start that version again"),
+        },
+        RecordFault::Damaged(why) => StoreError::Damaged {
+            dir: place.to_owned(),
+            what: format!("{what} cannot be read, {why}"),
+            advice: "stop the server and restore the last backup".to_owned(),
+        },
+    }
+}
+
+/// A [`Reader`] over a keyspace.
+pub struct View<K>(pub K);
+
+impl<K: Keyspace> View<K> {
+    fn fault(&self, key: &[u8], why: &RecordFault) -> StoreError {
+        fault(self.0.place(), key, why)
+    }
+
+    fn lookup(&self, key: &[u8], uid: &Uid, value: &[u8]) -> Result<Lookup, StoreError> {
+        let read = || {
+            let opened = record::open(key, value)?;
+            match opened.kind {
+                Kind::Entity => Ok(Lookup::Present(Stored {
+                    entity: record::entity(uid.clone(), opened.body)?,
+                    revision: opened.revision,
+                })),
+                Kind::Tombstone => Ok(Lookup::Deleted(opened.revision)),
+                Kind::Opaque => Err(RecordFault::Damaged("it is no entity")),
+            }
+        };
+        read().map_err(|why| self.fault(key, &why))
+    }
+
+    fn opaque<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<&'v [u8], StoreError> {
+        match record::open(key, value) {
+            Ok(opened) if opened.kind == Kind::Opaque => Ok(opened.body),
+            Ok(_) => Err(self.fault(key, &RecordFault::Damaged("it is no record of a table"))),
+            Err(why) => Err(self.fault(key, &why)),
+        }
+    }
+
+    fn uid(&self, key: &[u8]) -> Result<Uid, StoreError> {
+        key::uid(key)
+            .ok_or_else(|| self.fault(key, &RecordFault::Damaged("its key names no entity")))
+    }
+
+    /// Visits the entities whose keys start with `prefix`, from `from` on.
+    fn entities(
+        &self,
+        from: &[u8],
+        prefix: &[u8],
+        visit: &mut dyn FnMut(Stored) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.0.scan(from, &mut |key, value| {
+            if !key.starts_with(prefix) {
+                return Ok(ControlFlow::Break(()));
+            }
+            Ok(match self.lookup(key, &self.uid(key)?, value)? {
+                Lookup::Present(stored) => visit(stored),
+                Lookup::Deleted(_) | Lookup::Absent => ControlFlow::Continue(()),
+            })
+        })
+    }
+
+    /// Reads up to `limit` records from `from` on and counts entities and tombstones; returns how many it read and the
+    /// key to go on from.
+    pub fn verify(
+        &self,
+        from: &[u8],
+        limit: u64,
+        counts: &mut Counts,
+    ) -> Result<(u64, Option<Vec<u8>>), StoreError> {
+        let mut records = 0;
+        let mut next = None;
+        self.0.scan(from, &mut |key, value| {
+            if records == limit {
+                next = Some(key.to_vec());
+                return Ok(ControlFlow::Break(()));
+            }
+            records += 1;
+            if key.first() == Some(&key::ENTITIES) {
+                counts.add(match self.lookup(key, &self.uid(key)?, value)? {
+                    Lookup::Present(_) => Kind::Entity,
+                    Lookup::Deleted(_) | Lookup::Absent => Kind::Tombstone,
+                });
+            } else {
+                self.opaque(key, value)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok((records, next))
+    }
+}
+
+impl<K: Keyspace> Reader for View<K> {
+    fn revision(&self) -> Revision {
+        self.0.revision()
+    }
+
+    fn get(&self, uid: &Uid) -> Result<Lookup, StoreError> {
+        let key = key::entity(uid);
+        match self.0.get(&key)? {
+            Some(value) => self.lookup(&key, uid, value.as_ref()),
+            None => Ok(Lookup::Absent),
+        }
+    }
+
+    fn list(
+        &self,
+        query: &ListQuery,
+        after: Option<&Uid>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let mut found = Vec::new();
+        if limit == 0 {
+            return Ok(found);
+        }
+        let mut take = |stored| {
+            found.push(stored);
+            if found.len() < limit {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        };
+        // The smallest key after `after`'s.
+        let mut from = match after {
+            Some(uid) => [key::entity(uid).as_slice(), &[0]].concat(),
+            None => vec![key::ENTITIES],
+        };
+        if let Some(type_name) = &query.type_name {
+            let prefix = key::prefix(type_name, &query.id_prefix);
+            let from = from.max(prefix.clone());
+            self.entities(&from, &prefix, &mut take)?;
+            return Ok(found);
+        }
+        if query.id_prefix.is_empty() {
+            self.entities(&from, &[key::ENTITIES], &mut take)?;
+            return Ok(found);
+        }
+        // A prefix over all types: hop from type to type and read only where the prefix can be.
+        loop {
+            let mut next = None;
+            self.0.scan(&from, &mut |key, _| {
+                if key.first() == Some(&key::ENTITIES) {
+                    next = Some(self.uid(key)?);
+                }
+                Ok(ControlFlow::Break(()))
+            })?;
+            let Some(uid) = next else {
+                return Ok(found);
+            };
+            let prefix = key::prefix(uid.type_name(), &query.id_prefix);
+            let mut full = false;
+            self.entities(&from.max(prefix.clone()), &prefix, &mut |stored| {
+                let flow = take(stored);
+                full = flow.is_break();
+                flow
+            })?;
+            if full {
+                return Ok(found);
+            }
+            from = key::past_type(uid.type_name());
+        }
+    }
+
+    fn record(&self, table: Table, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = key::record(table, name);
+        match self.0.get(&key)? {
+            Some(value) => Ok(Some(self.opaque(&key, value.as_ref())?.to_vec())),
+            None => Ok(None),
+        }
+    }
+
+    fn records(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let tag = key::table(table);
+        let mut found = Vec::new();
+        self.0.scan(&[tag], &mut |key, value| {
+            Ok(match key.split_first() {
+                Some((first, name)) if *first == tag => {
+                    found.push((name.to_vec(), self.opaque(key, value)?.to_vec()));
+                    ControlFlow::Continue(())
+                }
+                _ => ControlFlow::Break(()),
+            })
+        })?;
+        Ok(found)
+    }
+}

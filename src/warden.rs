@@ -1,0 +1,136 @@
+//! The use cases: ask, change, reload, keys. Every decision and every change passes here.
+//!
+//! A [`Warden`] joins a store, a bundle and a clock. Questions are asked in a [`Session`]: one bundle and one store
+//! revision for as long as it lives, which is microseconds; it cannot be held across an `await`. Changes are validated
+//! against the bundle's schema before the store sees them; a bundle with another schema takes over only after every
+//! stored entity was found to conform to it.
+
+mod bundle;
+mod cache;
+mod changes;
+mod keys;
+mod metrics;
+mod session;
+mod source;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::{Mutex, RwLock};
+
+pub use bundle::{BundleError, BundleOrigin, BundleStatus, store_bundle, stored_bundle};
+pub use changes::{Change, ChangeError, Patch};
+pub use keys::{ApiKey, KeyError, PlainKey, Scope, Scopes};
+pub use metrics::Metrics;
+pub use session::{Api, AskError, Asked, Ruling, Session, SessionError};
+pub use source::{SourceError, embedded, folder, read};
+pub use watch::Watch;
+
+use crate::clock::Clock;
+use crate::entity::Uid;
+use crate::pdp::Bundle;
+use crate::store::{Revision, Stats, Store, StoreError};
+use cache::FactCache;
+use keys::Keyring;
+
+/// Memory that built entities may take, in bytes.
+pub const DEFAULT_CACHE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// The permission evaluator of one hub.
+pub struct Warden {
+    store: Arc<dyn Store>,
+    bundle: ArcSwap<Bundle>,
+    status: Mutex<BundleStatus>,
+    /// Held for reading by each change from validation to commit, for writing while another schema takes over.
+    schema_gate: RwLock<()>,
+    cache: Arc<FactCache>,
+    keys: Keyring,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+}
+
+impl Warden {
+    /// Joins a store and a bundle. When the store was last validated with another schema, every stored entity is
+    /// validated first.
+    ///
+    /// # Errors
+    /// An unreadable store, or stored entities that do not conform to the bundle's schema.
+    pub fn new(
+        store: Arc<dyn Store>,
+        bundle: Bundle,
+        origin: BundleOrigin,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, BundleError> {
+        Self::with_cache(store, bundle, origin, clock, DEFAULT_CACHE_BYTES)
+    }
+
+    /// As [`Warden::new`], with another bound for the cache of built entities.
+    ///
+    /// # Errors
+    /// As [`Warden::new`].
+    pub fn with_cache(
+        store: Arc<dyn Store>,
+        bundle: Bundle,
+        origin: BundleOrigin,
+        clock: Arc<dyn Clock>,
+        cache_bytes: u64,
+    ) -> Result<Self, BundleError> {
+        let cache = Arc::new(FactCache::new(cache_bytes));
+        let watched = Arc::clone(&cache);
+        store.observe(Box::new(move |_, changed: &[Uid]| watched.forget(changed)));
+        let keys = Keyring::load(store.as_ref())?;
+        let metrics = Arc::new(Metrics::new(&bundle));
+        let warden = Self {
+            status: Mutex::new(BundleStatus::first(&bundle, origin, clock.now())),
+            bundle: ArcSwap::from_pointee(bundle),
+            schema_gate: RwLock::new(()),
+            store,
+            cache,
+            keys,
+            clock,
+            metrics,
+        };
+        warden.adopt_schema(&warden.bundle.load())?;
+        Ok(warden)
+    }
+
+    /// The bundle in force.
+    pub fn bundle(&self) -> Arc<Bundle> {
+        self.bundle.load_full()
+    }
+
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub fn store_id(&self) -> &str {
+        self.store.id()
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.store.stats()
+    }
+
+    /// The store's head revision.
+    ///
+    /// # Errors
+    /// When the store stopped.
+    pub fn revision(&self) -> Result<Revision, StoreError> {
+        Ok(self.store.read()?.revision())
+    }
+
+    /// Writes everything out. Later changes fail.
+    ///
+    /// # Errors
+    /// What could not be written.
+    pub fn close(&self) -> Result<(), StoreError> {
+        self.store.close()
+    }
+}

@@ -1,0 +1,226 @@
+//! Changing entities: read under the schema, validated whole, committed together or not at all.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::{Map, Value as Json};
+
+use super::Warden;
+use crate::entity::{Entity, JsonFault, Uid};
+use crate::pdp::Bundle;
+use crate::store::{Batch, CommitError, DeadId, Expect, Lookup, Reader, Revision, StoreError};
+
+/// How often a patch is tried again when others change the same entity meanwhile.
+const RETRIES: usize = 16;
+
+/// One change of an entity.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Create or replace, from Cedar's JSON entity format.
+    Put { entity: Json, expect: Expect, dead: DeadId },
+    /// Change parts of a stored entity.
+    Patch { uid: Uid, patch: Patch, expect: Expect },
+    /// Delete, leaving a tombstone.
+    Delete { uid: Uid, expect: Expect },
+}
+
+/// Parts of an entity to change. In `attrs` and `tags`, `null` removes (RFC 7396, one level deep).
+#[derive(Clone, Debug, Default)]
+pub struct Patch {
+    pub attrs: Map<String, Json>,
+    pub tags: Map<String, Json>,
+    pub add_parents: BTreeSet<Uid>,
+    pub remove_parents: BTreeSet<Uid>,
+}
+
+/// Why nothing was changed. `index` is the change's place among those that were sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    #[error("{}{fault}", place(*.index, .uid))]
+    Invalid { index: usize, uid: Option<Uid>, fault: JsonFault },
+    #[error("another schema took over while these changes were prepared; send them again")]
+    SchemaChanged,
+    #[error("{uid} is not stored")]
+    NotStored { index: usize, uid: Uid },
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+fn place(index: usize, uid: &Option<Uid>) -> String {
+    match uid {
+        Some(uid) => format!("{uid}: "),
+        None => format!("entity {index}: "),
+    }
+}
+
+impl From<StoreError> for ChangeError {
+    fn from(error: StoreError) -> Self {
+        Self::Commit(CommitError::Store(error))
+    }
+}
+
+impl Warden {
+    /// Applies changes together and returns their revision once they are durable. Blocks; run it on a blocking thread.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub fn change(&self, changes: Vec<Change>) -> Result<Revision, ChangeError> {
+        let _gate = self.schema_gate.read();
+        let bundle = self.bundle();
+        let mut retries = RETRIES;
+        loop {
+            let batch = self.batch(&bundle, &changes)?;
+            match self.store.commit(batch) {
+                Err(CommitError::Conflict { index, .. }) if retries > 0 && retriable(changes.get(index)) => {
+                    retries -= 1
+                }
+                Err(error) => return Err(error.into()),
+                Ok(revision) => {
+                    self.metrics.changed(changes.len());
+                    return Ok(revision);
+                }
+            }
+        }
+    }
+
+    /// Commits entities that were already read under the current schema: a batch filled by [`Batch::put`] from
+    /// entities that the [`Admission`](crate::pdp::Admission) of the schema with this hash returned. For bulk loads.
+    ///
+    /// # Errors
+    /// Nothing was changed: another schema took over meanwhile, or the store refused.
+    pub fn load(&self, batch: Batch, schema_hash: &str) -> Result<Revision, ChangeError> {
+        let _gate = self.schema_gate.read();
+        if self.bundle().schema_hash() != schema_hash {
+            return Err(ChangeError::SchemaChanged);
+        }
+        let count = batch.len();
+        let revision = self.store.commit(batch)?;
+        self.metrics.changed(count);
+        Ok(revision)
+    }
+
+    fn batch(&self, bundle: &Bundle, changes: &[Change]) -> Result<Batch, ChangeError> {
+        let reader = self.store.read()?;
+        let mut batch = Batch::new();
+        let mut before: HashMap<Uid, Option<Entity>> = HashMap::new();
+        for (index, change) in changes.iter().enumerate() {
+            match change {
+                Change::Put { entity, expect, dead } => {
+                    let entity = admit(bundle, index, entity)?;
+                    batch.put_if(&entity, *expect, *dead);
+                    before.insert(entity.uid.clone(), Some(entity));
+                }
+                Change::Delete { uid, expect } => {
+                    batch.delete_if(uid, *expect);
+                    before.insert(uid.clone(), None);
+                }
+                Change::Patch { uid, patch, expect } => {
+                    let (entity, seen) = current(reader.as_ref(), &before, index, uid)?;
+                    let entity = admit(bundle, index, &patch.apply(&entity))?;
+                    let expect = match (expect, seen) {
+                        (Expect::Anything | Expect::Present, Some(revision)) => Expect::Revision(revision),
+                        (expect, _) => *expect,
+                    };
+                    batch.put_if(&entity, expect, DeadId::Refuse);
+                    before.insert(uid.clone(), Some(entity));
+                }
+            }
+        }
+        Ok(batch)
+    }
+}
+
+/// A patch without an own precondition may simply be computed again.
+fn retriable(change: Option<&Change>) -> bool {
+    matches!(change, Some(Change::Patch { expect: Expect::Anything | Expect::Present, .. }))
+}
+
+fn admit(bundle: &Bundle, index: usize, json: &Json) -> Result<Entity, ChangeError> {
+    bundle.admission().entity(json).map_err(|fault| {
+        let uid = json.get("uid").and_then(|uid| crate::entity::uid_from_json(uid, "uid").ok());
+        ChangeError::Invalid { index, uid, fault }
+    })
+}
+
+/// The entity as the changes before this one leave it, and its revision when the store has it so.
+fn current(
+    reader: &dyn Reader,
+    before: &HashMap<Uid, Option<Entity>>,
+    index: usize,
+    uid: &Uid,
+) -> Result<(Entity, Option<Revision>), ChangeError> {
+    match before.get(uid) {
+        Some(Some(entity)) => return Ok((entity.clone(), None)),
+        Some(None) => return Err(ChangeError::NotStored { index, uid: uid.clone() }),
+        None => {}
+    }
+    match reader.get(uid)? {
+        Lookup::Present(stored) => Ok((stored.entity, Some(stored.revision))),
+        Lookup::Deleted(_) | Lookup::Absent => Err(ChangeError::NotStored { index, uid: uid.clone() }),
+    }
+}
+
+impl Patch {
+    /// Reads `{"attrs": {…}, "tags": {…}, "parents": {"add": […], "remove": […]}}`.
+    ///
+    /// # Errors
+    /// An unknown key, or a part of another form.
+    pub fn from_json(json: &Json) -> Result<Self, JsonFault> {
+        let mut patch = Self::default();
+        let map = json.as_object().ok_or_else(|| JsonFault::new("patch", "expected an object"))?;
+        for (key, value) in map {
+            let object = || value.as_object().ok_or_else(|| JsonFault::new(key, "expected an object"));
+            match key.as_str() {
+                "attrs" => patch.attrs = object()?.clone(),
+                "tags" => patch.tags = object()?.clone(),
+                "parents" => {
+                    for (key, value) in object()? {
+                        let parents = match key.as_str() {
+                            "add" => &mut patch.add_parents,
+                            "remove" => &mut patch.remove_parents,
+                            _ => {
+                                return Err(JsonFault::new(
+                                    format!("parents.{key}"),
+                                    "parents are changed by `add` and `remove`",
+                                ));
+                            }
+                        };
+                        let path = format!("parents.{key}");
+                        let items = value.as_array().ok_or_else(|| JsonFault::new(&path, "expected an array"))?;
+                        for (index, item) in items.iter().enumerate() {
+                            parents.insert(crate::entity::uid_from_json(item, &format!("{path}[{index}]"))?);
+                        }
+                    }
+                }
+                _ => return Err(JsonFault::new(key, "a patch has `attrs`, `tags` and `parents` only")),
+            }
+        }
+        Ok(patch)
+    }
+
+    /// The changed entity, as JSON to be read under the schema.
+    fn apply(&self, entity: &Entity) -> Json {
+        let mut entity = entity.clone();
+        entity.parents.retain(|parent| !self.remove_parents.contains(parent));
+        entity.parents.extend(self.add_parents.iter().cloned());
+        let mut json = entity.to_json();
+        merge(&mut json, "attrs", &self.attrs);
+        merge(&mut json, "tags", &self.tags);
+        json
+    }
+}
+
+fn merge(json: &mut Json, section: &str, changes: &Map<String, Json>) {
+    if changes.is_empty() {
+        return;
+    }
+    let Some(entity) = json.as_object_mut() else { return };
+    let target = entity.entry(section).or_insert_with(|| Json::Object(Map::new()));
+    let Some(target) = target.as_object_mut() else { return };
+    for (key, value) in changes {
+        if value.is_null() {
+            target.remove(key);
+        } else {
+            target.insert(key.clone(), value.clone());
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! API keys: ids, scopes, hashes. The plain value exists once, when a key is created.
+//!
+//! A key is `hwk_<id>_<secret>`. The id finds the record, the secret's SHA-256 is compared in constant time; the secret
+//! has 256 bits from the operating system, so a plain hash cannot be searched.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::Warden;
+use crate::store::{Batch, CommitError, Store, StoreError, Table};
+
+const PREFIX: &str = "hwk_";
+
+/// What a key may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Ask questions.
+    Evaluate,
+    /// Read entities, policies, schema.
+    Read,
+    /// Change entities; also lay properties or entities over the stored ones in a question.
+    Write,
+    /// Change policies, manage keys.
+    Admin,
+    /// Read explanations and records.
+    Audit,
+}
+
+pub type Scopes = BTreeSet<Scope>;
+
+impl Scope {
+    pub const ALL: [Self; 5] = [Self::Evaluate, Self::Read, Self::Write, Self::Admin, Self::Audit];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Evaluate => "evaluate",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+            Self::Audit => "audit",
+        }
+    }
+}
+
+impl std::str::FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|scope| scope.name() == text);
+        found.ok_or_else(|| format!("`{text}` is no scope; a scope is evaluate, read, write, admin or audit"))
+    }
+}
+
+/// A key as it is kept and shown: without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    pub id: String,
+    pub name: String,
+    pub scopes: Scopes,
+    pub created_at: Timestamp,
+}
+
+/// The value of a new key, to be shown once. Neither its Debug nor any log shows it.
+pub struct PlainKey(String);
+
+impl PlainKey {
+    /// The value, for the one place that shows it to its owner.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PlainKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainKey(…)")
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Record {
+    #[serde(flatten)]
+    key: ApiKey,
+    /// Hex SHA-256 of the secret.
+    hash: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("a key needs a name of 1 to 100 characters")]
+    Name,
+    #[error("a key needs at least one scope")]
+    NoScope,
+    #[error("there is no key `{0}`")]
+    Unknown(String),
+    #[error("the operating system gave no randomness: {0}")]
+    Randomness(String),
+    #[error("the key cannot be written down: {0}")]
+    Encoding(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+/// The keys of a store, in memory.
+pub(super) struct Keyring(ArcSwap<HashMap<String, Record>>);
+
+impl Keyring {
+    pub fn load(store: &dyn Store) -> Result<Self, StoreError> {
+        Ok(Self(ArcSwap::from_pointee(read(store)?)))
+    }
+}
+
+fn read(store: &dyn Store) -> Result<HashMap<String, Record>, StoreError> {
+    let records = store.read()?.records(Table::ApiKey)?;
+    let parse = |(key, value): (Vec<u8>, Vec<u8>)| {
+        let record: Record = serde_json::from_slice(&value).map_err(|error| StoreError::Damaged {
+            dir: "API keys".to_owned(),
+            what: format!("the record of key `{}` is not understood: {error}", String::from_utf8_lossy(&key)),
+            advice: "delete that key and create another".to_owned(),
+        })?;
+        Ok((record.key.id.clone(), record))
+    };
+    records.into_iter().map(parse).collect()
+}
+
+impl Warden {
+    /// The key whose value was presented, if it is one.
+    pub fn authenticate(&self, presented: &str) -> Option<ApiKey> {
+        let (id, secret) = presented.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')).unwrap_or_default();
+        let keys = self.keys.0.load();
+        let record = keys.get(id);
+        let expected = record.map_or("", |record| record.hash.as_str());
+        let matches: bool = hash(secret).as_bytes().ct_eq(expected.as_bytes()).into();
+        record.filter(|_| matches).map(|record| record.key.clone())
+    }
+
+    /// All keys, by id.
+    pub fn keys(&self) -> Vec<ApiKey> {
+        let mut keys: Vec<ApiKey> = self.keys.0.load().values().map(|record| record.key.clone()).collect();
+        keys.sort_by(|a, b| a.id.cmp(&b.id));
+        keys
+    }
+
+    /// Creates a key; the value is returned this once. Blocks until it is durable.
+    ///
+    /// # Errors
+    /// A name or scopes that cannot be, or a store that cannot write.
+    pub fn create_key(&self, name: &str, scopes: Scopes) -> Result<(ApiKey, PlainKey), KeyError> {
+        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+            return Err(KeyError::Name);
+        }
+        if scopes.is_empty() {
+            return Err(KeyError::NoScope);
+        }
+        let id: String = random::<6>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = URL_SAFE_NO_PAD.encode(random::<32>()?);
+        let key = ApiKey { id: id.clone(), name: name.to_owned(), scopes, created_at: self.clock.now() };
+        let record = Record { key: key.clone(), hash: hash(&secret) };
+        self.write_key(&id, Some(serde_json::to_vec(&record).map_err(|error| KeyError::Encoding(error.to_string()))?))?;
+        Ok((key, PlainKey(format!("{PREFIX}{id}_{secret}"))))
+    }
+
+    /// Deletes a key; it is refused from the next request on.
+    ///
+    /// # Errors
+    /// An unknown id, or a store that cannot write.
+    pub fn delete_key(&self, id: &str) -> Result<(), KeyError> {
+        if !self.keys.0.load().contains_key(id) {
+            return Err(KeyError::Unknown(id.to_owned()));
+        }
+        self.write_key(id, None)
+    }
+
+    fn write_key(&self, id: &str, value: Option<Vec<u8>>) -> Result<(), KeyError> {
+        let mut batch = Batch::new();
+        match value {
+            Some(value) => batch.set_record(Table::ApiKey, id.as_bytes(), &value),
+            None => batch.remove_record(Table::ApiKey, id.as_bytes()),
+        };
+        self.store.commit(batch)?;
+        self.keys.0.store(Arc::new(read(self.store.as_ref())?));
+        Ok(())
+    }
+}
+
+fn hash(secret: &str) -> String {
+    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn random<const N: usize>() -> Result<[u8; N], KeyError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| KeyError::Randomness(error.to_string()))?;
+    Ok(bytes)
+}

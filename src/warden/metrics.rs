@@ -1,0 +1,143 @@
+//! Counters in Prometheus' form. Labels name APIs and outcomes, never principals or resources.
+
+use std::sync::atomic::AtomicU64;
+
+use jiff::Timestamp;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use super::session::{Api, Ruling};
+use crate::pdp::Bundle;
+use crate::store::{Revision, Stats};
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// The process's metrics, all named `hubwarden_…`.
+pub struct Metrics {
+    registry: Registry,
+    decisions: Family<Labels<2>, Counter>,
+    durations: Family<Labels<1>, Histogram, fn() -> Histogram>,
+    errors: Family<Labels<1>, Counter>,
+    changes: Counter,
+    reloads: Family<Labels<1>, Counter>,
+    reload_success: Gauge<f64, AtomicU64>,
+    bundles: Family<Vec<(&'static str, String)>, Gauge>,
+    policies: Gauge,
+    entities: Gauge,
+    revision: Gauge,
+    auth_failures: Family<Labels<1>, Counter>,
+    rejected: Family<Labels<1>, Counter>,
+    batch_size: Histogram,
+}
+
+fn durations() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_005, 2.0, 16))
+}
+
+impl Metrics {
+    pub(super) fn new(bundle: &Bundle) -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("hubwarden"),
+            decisions: Family::default(),
+            durations: Family::new_with_constructor(durations),
+            errors: Family::default(),
+            changes: Counter::default(),
+            reloads: Family::default(),
+            reload_success: Gauge::default(),
+            bundles: Family::default(),
+            policies: Gauge::default(),
+            entities: Gauge::default(),
+            revision: Gauge::default(),
+            auth_failures: Family::default(),
+            rejected: Family::default(),
+            batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+        };
+        metrics.in_force(bundle);
+        metrics.registered()
+    }
+
+    fn registered(mut self) -> Self {
+        let build: Family<Labels<1>, Gauge> = Family::default();
+        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        let r = &mut self.registry;
+        r.register("decisions", "Answered questions", self.decisions.clone());
+        r.register_with_unit("decision_duration", "Time to answer", Unit::Seconds, self.durations.clone());
+        r.register("evaluation_errors", "Policies that could not be evaluated", self.errors.clone());
+        r.register("entity_changes", "Entities created, replaced or deleted", self.changes.clone());
+        r.register("policy_reload", "Attempts to take over a bundle", self.reloads.clone());
+        r.register_with_unit(
+            "policy_last_reload_success_timestamp",
+            "When the bundle in force took over",
+            Unit::Seconds,
+            self.reload_success.clone(),
+        );
+        r.register("revision_info", "The bundle in force", self.bundles.clone());
+        r.register("policies", "Policies in force", self.policies.clone());
+        r.register("entities", "Stored entities", self.entities.clone());
+        r.register("store_revision", "The store's head revision", self.revision.clone());
+        r.register("auth_failures", "Requests without a valid key for their route", self.auth_failures.clone());
+        r.register("requests_rejected", "Requests over a limit or malformed", self.rejected.clone());
+        r.register("batch_size", "Questions in one batch", self.batch_size.clone());
+        r.register("build_info", "This program", build);
+        self
+    }
+
+    pub(super) fn decided(&self, api: Api, ruling: &Ruling) {
+        let decision = if ruling.answer.allowed() { "allow" } else { "deny" };
+        self.decisions.get_or_create(&[("api", api.name()), ("decision", decision)]).inc();
+        self.durations.get_or_create(&[("api", api.name())]).observe(ruling.took.as_secs_f64());
+        for error in &ruling.answer.errors {
+            let kind = if error.dangling { "dangling" } else { "evaluation" };
+            self.errors.get_or_create(&[("kind", kind)]).inc();
+        }
+    }
+
+    pub(super) fn changed(&self, count: usize) {
+        self.changes.inc_by(count as u64);
+    }
+
+    pub(super) fn reloaded(&self, success: bool, bundle: &Bundle, now: Timestamp) {
+        let result = if success { "success" } else { "failure" };
+        self.reloads.get_or_create(&[("result", result)]).inc();
+        if success {
+            self.reload_success.set(now.as_millisecond() as f64 / 1_000.0);
+            self.in_force(bundle);
+        }
+    }
+
+    fn in_force(&self, bundle: &Bundle) {
+        self.bundles.clear();
+        self.bundles.get_or_create(&vec![("revision", bundle.hash().to_owned())]).set(1);
+        self.policies.set(i64::try_from(bundle.policies().count()).unwrap_or(i64::MAX));
+    }
+
+    /// A request without a valid key: `reason` is `missing`, `unknown` or `scope`.
+    pub fn auth_failed(&self, reason: &'static str) {
+        self.auth_failures.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// A request that was refused before it was answered, e.g. `body_too_large`.
+    pub fn rejected(&self, reason: &'static str) {
+        self.rejected.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// The number of questions in a batch.
+    pub fn batch(&self, size: usize) {
+        self.batch_size.observe(size as f64);
+    }
+
+    /// The text that Prometheus scrapes.
+    pub fn scrape(&self, stats: Stats, revision: Revision) -> String {
+        self.entities.set(i64::try_from(stats.entities).unwrap_or(i64::MAX));
+        self.revision.set(i64::try_from(revision.0).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(error) => format!("# metrics could not be written: {error}\n"),
+        }
+    }
+}

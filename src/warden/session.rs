@@ -1,0 +1,214 @@
+//! Asking: one bundle and one store revision, for one question or a batch of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smol_str::SmolStr;
+use uuid::Uuid;
+
+use super::Warden;
+use super::cache::FactCache;
+use crate::clock::rfc3339;
+use crate::entity::{Entity, Record, Uid};
+use crate::pdp::{Answer, Bundle, DecideError, Fact, Facts, FactsError, PrepareError, Prepared, Question};
+use crate::store::{ListQuery, Lookup, Reader, Revision, Store, StoreError, Stored};
+
+/// Through which face a question came, as metrics and records name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    Authzen,
+    Native,
+    CedarAgent,
+    Cli,
+}
+
+impl Api {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authzen => "authzen",
+            Self::Native => "native",
+            Self::CedarAgent => "cedar_agent",
+            Self::Cli => "cli",
+        }
+    }
+}
+
+/// A question as it was asked.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub principal: Uid,
+    pub action: Uid,
+    pub resource: Uid,
+    /// Read under the schema of the session's bundle.
+    pub context: Record,
+    /// Entities that stand before the stored ones for this question alone; admitted under the schema.
+    pub entities: Vec<Entity>,
+}
+
+/// An answer and where it came from.
+#[derive(Clone, Debug)]
+pub struct Ruling {
+    /// Time-ordered and unique.
+    pub id: Uuid,
+    pub answer: Answer,
+    /// The bundle's hash.
+    pub bundle: Arc<str>,
+    pub revision: Revision,
+    pub took: Duration,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error("revision {wanted} is not reached: the store is at {head}")]
+    Behind { wanted: Revision, head: Revision },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One bundle and one store revision. Not `Send`: it cannot live across an `await`.
+pub struct Session<'a> {
+    warden: &'a Warden,
+    api: Api,
+    bundle: Arc<Bundle>,
+    hash: Arc<str>,
+    reader: Box<dyn Reader + 'a>,
+    now: SmolStr,
+}
+
+impl Warden {
+    /// Opens a session at the head revision.
+    ///
+    /// # Errors
+    /// A store that stopped, or a head that is before `at_least`.
+    pub fn session(&self, api: Api, at_least: Option<Revision>) -> Result<Session<'_>, SessionError> {
+        let bundle = self.bundle();
+        let reader = self.store.read()?;
+        let head = reader.revision();
+        match at_least.filter(|wanted| *wanted > head) {
+            Some(wanted) => Err(SessionError::Behind { wanted, head }),
+            None => {
+                let now = rfc3339(self.clock.now()).into();
+                Ok(Session { warden: self, api, hash: bundle.hash().into(), bundle, reader, now })
+            }
+        }
+    }
+}
+
+impl Session<'_> {
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    pub fn revision(&self) -> Revision {
+        self.reader.revision()
+    }
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// A question that the schema does not know, or facts that cannot be had.
+    pub fn ask(&self, asked: Asked) -> Result<Ruling, AskError> {
+        let started = Instant::now();
+        let mut extra = HashMap::new();
+        for entity in asked.entities {
+            extra.insert(entity.uid.clone(), Fact::Present(Arc::new(Prepared::new(entity)?)));
+        }
+        let facts = SessionFacts { reader: self.reader.as_ref(), cache: &self.warden.cache, extra };
+        let question = Question {
+            principal: asked.principal,
+            action: asked.action,
+            resource: asked.resource,
+            context: asked.context,
+            now: self.now.clone(),
+        };
+        let answer = self.bundle.decide(&question, &facts)?;
+        let ruling = Ruling {
+            id: Uuid::now_v7(),
+            answer,
+            bundle: Arc::clone(&self.hash),
+            revision: self.revision(),
+            took: started.elapsed(),
+        };
+        self.warden.metrics.decided(self.api, &ruling);
+        for error in &ruling.answer.errors {
+            tracing::error!(
+                decision_id = %ruling.id, policy = %error.policy, dangling = error.dangling, error = %error.message,
+                "a policy could not be evaluated; the decision is a deny"
+            );
+        }
+        Ok(ruling)
+    }
+
+    /// An entity as it is stored.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub fn entity(&self, uid: &Uid) -> Result<Lookup, StoreError> {
+        self.reader.get(uid)
+    }
+
+    /// Up to `limit` entities after `after`, in byte order of type, then id.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub fn list(&self, query: &ListQuery, after: Option<&Uid>, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        self.reader.list(query, after, limit)
+    }
+}
+
+/// The facts of a session: request-scoped entities first, then built ones, then the store.
+struct SessionFacts<'a> {
+    reader: &'a dyn Reader,
+    cache: &'a FactCache,
+    extra: HashMap<Uid, Fact>,
+}
+
+impl Facts for SessionFacts<'_> {
+    fn fact(&self, uid: &Uid) -> Result<Fact, FactsError> {
+        if let Some(fact) = self.extra.get(uid) {
+            return Ok(fact.clone());
+        }
+        if let Some(fact) = self.cache.get(uid) {
+            return Ok(fact);
+        }
+        let fact = match self.reader.get(uid).map_err(|error| FactsError(Box::new(error)))? {
+            Lookup::Present(stored) => {
+                let prepared = Prepared::new(stored.entity).map_err(|error| FactsError(Box::new(error)))?;
+                Fact::Present(Arc::new(prepared))
+            }
+            Lookup::Deleted(_) => Fact::Deleted,
+            Lookup::Absent => Fact::Absent,
+        };
+        self.cache.put(uid, &fact);
+        Ok(fact)
+    }
+}
+
+/// Reads a store page by page, a fresh view for each page, so that writers are never held up for long.
+pub(super) fn each_entity(
+    store: &dyn Store,
+    query: &ListQuery,
+    mut each: impl FnMut(Stored),
+) -> Result<(), StoreError> {
+    const PAGE: usize = 1_000;
+    let mut after: Option<Uid> = None;
+    loop {
+        let page = store.read()?.list(query, after.as_ref(), PAGE)?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = Some(last.entity.uid.clone());
+        page.into_iter().for_each(&mut each);
+    }
+}

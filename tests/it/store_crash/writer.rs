@@ -1,0 +1,175 @@
+//! The process that is killed, and what must be there afterwards.
+//!
+//! Each thread counts up and writes its number `n` in one of three ways: to one entity, to a pair of entities in one
+//! batch, or to a crowd in a batch so large that the store writes it in pieces. So each kind holds one number, all of
+//! its entities hold the same one, and it is the last acknowledged or the one after it.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::Mutex;
+
+use hubwarden::entity::{Entity, Uid, Value};
+use hubwarden::store::{Batch, Lookup, Reader, Revision, SledOptions, SledStore, Store};
+
+/// The variable that names the store's folder to the child.
+pub const FOLDER: &str = "HUBWARDEN_CRASH_FOLDER";
+/// The child's first line.
+pub const STARTED: &str = "the writer starts";
+/// Starts the line of an acknowledged commit.
+pub const ACK: &str = "acknowledged ";
+
+const THREADS: u64 = 8;
+const CROWD: u64 = 300;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Single,
+    Pair,
+    Crowd,
+}
+
+const KINDS: [Kind; 3] = [Kind::Single, Kind::Pair, Kind::Crowd];
+
+impl Kind {
+    fn of(n: u64) -> Self {
+        match n % 7 {
+            0 => Self::Crowd,
+            n if n % 2 == 0 => Self::Single,
+            _ => Self::Pair,
+        }
+    }
+
+    /// The entities that hold a thread's number of this kind: the pair lies far apart.
+    fn uids(self, thread: u64) -> Vec<Uid> {
+        let user = |name: String| Uid::new("Hub::User", name);
+        match self {
+            Self::Single => vec![user(format!("single/{thread}"))],
+            Self::Pair => vec![
+                user(format!("a/{thread}")),
+                Uid::new("Hub::Zone", format!("z/{thread}")),
+            ],
+            Self::Crowd => (0..CROWD)
+                .map(|k| user(format!("crowd/{}/{k}", thread)))
+                .collect(),
+        }
+    }
+
+    fn batch(self, thread: u64, n: u64) -> Batch {
+        let mut batch = Batch::new();
+        for uid in self.uids(thread) {
+            let mut entity = Entity::bare(uid);
+            entity.attrs.insert("n".into(), Value::Long(n as i64));
+            // Records of many sizes, now and then large ones.
+            let size = if n % 13 == 0 && self == Self::Pair {
+                40_000
+            } else {
+                100 + n % 400
+            };
+            let text = "x".repeat(size as usize);
+            entity
+                .attrs
+                .insert("text".into(), Value::String(text.into()));
+            batch.put(&entity);
+        }
+        batch
+    }
+}
+
+/// The number that a thread's entities of a kind hold; they must all hold the same.
+fn stored(reader: &dyn Reader, kind: Kind, thread: u64) -> u64 {
+    let number = |uid: Uid| match reader.get(&uid).unwrap() {
+        Lookup::Present(stored) => match stored.entity.attrs["n"] {
+            Value::Long(n) => n as u64,
+            ref other => panic!("{uid} holds {other:?}"),
+        },
+        Lookup::Absent => 0,
+        Lookup::Deleted(at) => panic!("{uid} was deleted at {at}"),
+    };
+    let mut numbers = kind.uids(thread).into_iter().map(number);
+    let first = numbers.next().unwrap();
+    for other in numbers {
+        assert_eq!(first, other, "half a batch: {kind:?} of thread {thread}");
+    }
+    first
+}
+
+#[test]
+#[ignore = "the child process of the crash tests"]
+fn writes_until_it_is_killed() {
+    let dir = std::env::var(FOLDER).expect("only the crash tests start this");
+    println!("\n{STARTED}");
+    let store = match SledStore::open(dir, SledOptions::default()) {
+        Ok(store) => store,
+        Err(error) => {
+            println!("{error}");
+            std::process::exit(1);
+        }
+    };
+    let out = Mutex::new(std::io::stdout());
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (store, out) = (&store, &out);
+            scope.spawn(move || {
+                let start = {
+                    let reader = store.read().unwrap();
+                    KINDS
+                        .map(|kind| stored(&*reader, kind, thread))
+                        .into_iter()
+                        .max()
+                        .unwrap()
+                };
+                for n in start + 1.. {
+                    let Revision(revision) = store.commit(Kind::of(n).batch(thread, n)).unwrap();
+                    // One write, so that a line is cut only by the kill.
+                    let line = format!("{ACK}{thread} {n} {revision}.\n");
+                    out.lock().unwrap().write_all(line.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+}
+
+/// What the child was told is durable.
+#[derive(Debug, Default)]
+pub struct Acked {
+    pub commits: u64,
+    head: u64,
+    numbers: HashMap<(Kind, u64), u64>,
+}
+
+impl Acked {
+    /// Takes in `thread n revision.`; false when the line was cut.
+    pub fn note(&mut self, ack: &str) -> bool {
+        let Some(ack) = ack.strip_suffix('.') else {
+            return false;
+        };
+        let numbers: Vec<u64> = ack.split(' ').map(|part| part.parse().unwrap()).collect();
+        let [thread, n, revision] = numbers[..] else {
+            panic!("{ack}")
+        };
+        self.commits += 1;
+        self.head = self.head.max(revision);
+        self.numbers.insert((Kind::of(n), thread), n);
+        true
+    }
+
+    /// Every acknowledged change is there, and each batch whole.
+    pub fn check(&self, store: &SledStore) {
+        let reader = store.read().unwrap();
+        assert!(
+            self.head <= reader.revision().0,
+            "revision {} was acknowledged",
+            self.head
+        );
+        for thread in 0..THREADS {
+            for kind in KINDS {
+                let found = stored(&*reader, kind, thread);
+                let acked = self.numbers.get(&(kind, thread)).copied().unwrap_or(0);
+                assert!(
+                    acked <= found,
+                    "{kind:?} of thread {thread}: {acked} acknowledged, {found} there"
+                );
+            }
+        }
+    }
+}
