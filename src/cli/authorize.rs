@@ -63,7 +63,9 @@ pub(super) fn run(args: &AuthorizeArgs, setting: &Setting) -> Result<Exit, Failu
         now: rfc3339(now).into(),
     };
     let answer = bundle.decide(&question, &facts).map_err(|error| match error {
-        DecideError::UnknownAction(_) | DecideError::NotApplicable { .. } => Failure::unknown(error.to_string()),
+        DecideError::UnknownAction(_) | DecideError::NotApplicable { .. } | DecideError::NotEnumerated(_) => {
+            Failure::unknown(error.to_string())
+        }
         DecideError::Context(_) => Failure::invalid(error.to_string()),
         DecideError::Facts(_) => Failure::new(error.to_string()),
     })?;
