@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod entity;
+pub mod http;
 pub mod json;
 pub mod pdp;
 pub mod store;
