@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod clock;
 pub mod entity;
+pub mod http;
 pub mod json;
 pub mod pdp;
 pub mod store;
