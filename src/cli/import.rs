@@ -21,8 +21,8 @@ use super::exit::{Exit, Failure};
 use crate::clock::SystemClock;
 use crate::entity::Entity;
 use crate::pdp::Bundle;
-use crate::store::{Batch, CommitError, DeadId, Expect, Lookup, Revision};
-use crate::warden::{Api, ChangeError, Warden};
+use crate::store::{Batch, CommitError, Expect, Lookup, Op, Revision};
+use crate::warden::{Api, ChangeError, DeadId, Warden};
 use progress::Progress;
 use read::Groups;
 
@@ -192,7 +192,12 @@ impl Import<'_> {
     fn batch<'e>(&self, entities: impl IntoIterator<Item = &'e Entity>) -> Batch {
         let mut batch = Batch::new();
         for entity in entities {
-            batch.put_if(entity, Expect::Anything, self.dead);
+            match self.dead {
+                DeadId::Refuse => batch.put(entity),
+                DeadId::Revive => {
+                    batch.push(Op::Put { entity: entity.clone(), expect: Expect::Anything, revive: true })
+                }
+            };
         }
         batch
     }

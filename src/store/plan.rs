@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::batch::{Batch, Change, DeadId, Expect, Op};
+use super::batch::{Batch, Change, Encoded, Expect};
 use super::record::{self, Body, Kind};
 use super::view::fault;
 use super::{
@@ -85,7 +85,7 @@ pub fn plan(
     place: &str,
     lookup: impl Fn(&[u8]) -> Result<Option<Bytes>, StoreError>,
 ) -> Result<Plan, CommitError> {
-    let mut ops: Vec<(usize, Op)> = batch.ops.into_iter().enumerate().collect();
+    let mut ops: Vec<(usize, Encoded)> = batch.ops.into_iter().enumerate().collect();
     // Stable, so that the ops of one key keep their order.
     ops.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
     let mut ops = ops.into_iter().peekable();
@@ -165,9 +165,13 @@ impl Slot {
         next: Revision,
     ) -> Result<(), CommitError> {
         match change {
-            Change::Put { body, expect, dead } => {
+            Change::Put {
+                body,
+                expect,
+                revive,
+            } => {
                 self.check(index, key, expect)?;
-                if let (Status::Deleted(deleted), DeadId::Refuse) = (self.status, dead) {
+                if let (Status::Deleted(deleted), false) = (self.status, revive) {
                     return Err(CommitError::Tombstone {
                         index,
                         uid: uid(key)?,

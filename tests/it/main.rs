@@ -8,7 +8,10 @@
 )]
 
 mod cli;
+mod domain;
 mod examples;
+mod laws;
 mod layering;
 mod program;
 mod store_crash;
+mod support;

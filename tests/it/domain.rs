@@ -1,0 +1,4 @@
+//! What the hub's policies mean, told as cases about the cast.
+
+mod cases;
+mod product;
