@@ -8,9 +8,13 @@ mod authorize;
 mod bundle;
 mod completions;
 mod config;
+mod data;
 mod entities;
 mod exit;
+mod export;
 mod fmt;
+mod import;
+mod key;
 mod terminal;
 mod validate;
 mod version;
@@ -23,16 +27,23 @@ use authorize::AuthorizeArgs;
 use completions::CompletionsArgs;
 use config::{CommonArgs, Config};
 use exit::{Exit, Failure};
+use export::ExportArgs;
 use fmt::FmtArgs;
+use import::ImportArgs;
+use key::KeyArgs;
 use terminal::Terminal;
 use validate::ValidateArgs;
 
 /// Answers who may do what on a model hub.
 ///
-/// Exit codes: 0 done (or allowed), 1 failure, 2 denied by `authorize` (elsewhere: wrong usage), 3 invalid policies,
-/// schema or entities, 4 a question that the schema does not know.
+/// Exit codes:
+///   0  done; for `authorize`: allowed
+///   1  failure
+///   2  for `authorize`: denied; else: wrong usage
+///   3  policies, schema or entities are not valid
+///   4  `authorize`: the schema does not know what was asked about
 #[derive(Debug, Parser)]
-#[command(name = "hubwarden", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "hubwarden", version, verbatim_doc_comment)]
 struct Cli {
     #[command(flatten)]
     common: CommonArgs,
@@ -48,6 +59,12 @@ enum Command {
     Fmt(FmtArgs),
     /// Answer one question: may this principal do this action on this resource?
     Authorize(AuthorizeArgs),
+    /// Store entities from a file, all of them or none.
+    Import(ImportArgs),
+    /// Write all entities, one a line, in byte order.
+    Export(ExportArgs),
+    /// Create, list and delete API keys.
+    Key(KeyArgs),
     /// Write a shell's completion script to stdout.
     Completions(CompletionsArgs),
     /// Show the version of the program and of the policies inside it.
@@ -82,6 +99,9 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(args, setting),
         Command::Fmt(args) => fmt::run(args, setting),
         Command::Authorize(args) => authorize::run(args, setting),
+        Command::Import(args) => import::run(args, setting),
+        Command::Export(args) => export::run(args, setting),
+        Command::Key(args) => key::run(args, setting),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), setting),
         Command::Version => version::run(setting),
     }

@@ -1,20 +1,24 @@
-//! `hubwarden authorize`: one question, answered from files.
+//! `hubwarden authorize`: one question, answered from files, a store, or a running server.
 
-mod facts;
 mod question;
 mod report;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
 
 use super::Setting;
 use super::bundle::BundleArgs;
+use super::data::{self, DataArgs, Missing};
+use super::entities::Source;
 use super::exit::{Exit, Failure};
-use crate::clock::{Clock, SystemClock, rfc3339};
-use crate::pdp::{DecideError, Question};
-use facts::FileFacts;
+use crate::clock::{Clock, FixedClock, SystemClock};
+use crate::entity::Entity;
+use crate::pdp::{Bundle, DecideError};
+use crate::store::{MemoryStore, Store};
+use crate::warden::{Api, AskError, Asked, SessionError, Warden};
 use question::Written;
 use report::Report;
 
@@ -23,7 +27,9 @@ use report::Report;
 pub(super) struct AuthorizeArgs {
     #[command(flatten)]
     bundle: BundleArgs,
-    /// Entities: a JSON array or one JSON object a line; `-` reads stdin
+    #[command(flatten)]
+    data: DataArgs,
+    /// Entities, before those of the store: a JSON array or one JSON object a line; `-` reads stdin
     #[arg(long, value_name = "FILE")]
     entities: Option<PathBuf>,
     /// Who asks: `Hub::User::"alice"`, or short: `user:alice`
@@ -48,30 +54,24 @@ pub(super) struct AuthorizeArgs {
 
 pub(super) fn run(args: &AuthorizeArgs, setting: &Setting) -> Result<Exit, Failure> {
     let written = written(args)?;
-    let bundle = args.bundle.build(setting)?;
-    let asked = written.resolve(&bundle)?;
-    let facts = match &args.entities {
-        Some(path) => FileFacts::read(path, &bundle)?,
-        None => FileFacts::default(),
+    let warden = open(args, setting)?;
+    let session = warden.session(Api::Cli, None)?;
+    let bundle = session.bundle();
+    let entities = match &args.entities {
+        Some(path) => entities(path, bundle)?,
+        None => Vec::new(),
     };
-    let now = args.now.unwrap_or_else(|| SystemClock.now());
-    let question = Question {
-        principal: asked.principal,
-        action: asked.action,
-        resource: asked.resource,
-        context: asked.context,
-        now: rfc3339(now).into(),
-    };
-    let answer = bundle.decide(&question, &facts).map_err(|error| match error {
-        DecideError::UnknownAction(_) | DecideError::NotApplicable { .. } | DecideError::NotEnumerated(_) => {
-            Failure::unknown(error.to_string())
-        }
-        DecideError::Context(_) => Failure::invalid(error.to_string()),
-        DecideError::Facts(_) => Failure::new(error.to_string()),
+    let question = written.resolve(bundle)?;
+    let ruling = session.ask(Asked {
+        principal: question.principal,
+        action: question.action,
+        resource: question.resource,
+        context: question.context,
+        entities,
     })?;
-    let report = Report::new(&answer, bundle.hash());
+    let report = Report::new(&ruling, args.data.named(setting).is_some());
     setting.terminal.print(&report, &report)?;
-    Ok(if answer.allowed() { Exit::Success } else { Exit::Deny })
+    Ok(if ruling.answer.allowed() { Exit::Success } else { Exit::Deny })
 }
 
 fn written(args: &AuthorizeArgs) -> Result<Written, Failure> {
@@ -81,5 +81,39 @@ fn written(args: &AuthorizeArgs) -> Result<Written, Failure> {
             Written::from_args(principal, action, resource, args.context.as_deref())
         }
         _ => Err(Failure::new("a question needs `--principal`, `--action` and `--resource`, or `--request-json`")),
+    }
+}
+
+/// The store that was named, or an empty one in memory.
+fn open(args: &AuthorizeArgs, setting: &Setting) -> Result<Warden, Failure> {
+    let store: Arc<dyn Store> = match args.data.named(setting) {
+        Some(dir) => data::open(dir, Missing::Refuse)?,
+        None => Arc::new(MemoryStore::new()?),
+    };
+    let clock: Arc<dyn Clock> = match args.now {
+        Some(now) => FixedClock::new(now),
+        None => Arc::new(SystemClock),
+    };
+    data::warden(store, &args.bundle, setting, clock)
+}
+
+fn entities(path: &std::path::Path, bundle: &Bundle) -> Result<Vec<Entity>, Failure> {
+    let read = Source::open(path)?.entities(bundle);
+    read.collect::<Result<_, _>>().map_err(|fault| Failure::invalid(fault.to_string()))
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<AskError> for Failure {
+    fn from(error: AskError) -> Self {
+        match &error {
+            AskError::Decide(DecideError::Facts(_)) => Self::new(error.to_string()),
+            AskError::Decide(DecideError::Context(_)) | AskError::Prepare(_) => Self::invalid(error.to_string()),
+            AskError::Decide(_) => Self::unknown(error.to_string()),
+        }
     }
 }

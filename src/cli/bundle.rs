@@ -6,16 +6,16 @@ use clap::Args;
 
 use super::Setting;
 use super::exit::Failure;
-use crate::pdp::{Bundle, BundleSource};
+use crate::pdp::BundleSource;
 use crate::warden;
 
 #[derive(Debug, Args)]
 pub(super) struct BundleArgs {
     /// Folder of policies: `*.cedar`, `links.json`, `reasons.json` [default: the hub's, inside the program]
-    #[arg(long, value_name = "DIR", env = "HUBWARDEN_POLICIES")]
+    #[arg(long, global = true, value_name = "DIR", env = "HUBWARDEN_POLICIES")]
     policies: Option<PathBuf>,
     /// Schema file; needed with `--policies`
-    #[arg(long, value_name = "FILE", env = "HUBWARDEN_SCHEMA")]
+    #[arg(long, global = true, value_name = "FILE", env = "HUBWARDEN_SCHEMA")]
     schema: Option<PathBuf>,
 }
 
@@ -43,9 +43,5 @@ impl BundleArgs {
             Some((policies, schema)) => Ok(warden::folder(&policies, &schema)?),
             None => Ok(warden::embedded()),
         }
-    }
-
-    pub fn build(&self, setting: &Setting) -> Result<Bundle, Failure> {
-        Ok(Bundle::build(self.source(setting)?)?)
     }
 }

@@ -33,6 +33,7 @@ pub(super) struct CommonArgs {
 pub(super) struct Config {
     pub policies: Option<PathBuf>,
     pub schema: Option<PathBuf>,
+    pub data: Option<PathBuf>,
     pub format: Option<Format>,
     pub color: Option<Color>,
 }
@@ -58,7 +59,7 @@ impl Config {
         let mut config: Self = serde_saphyr::from_str(text)
             .map_err(|error| Failure::new(format!("in the configuration {}: {error}", path.display())))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for relative in [&mut config.policies, &mut config.schema].into_iter().flatten() {
+        for relative in [&mut config.policies, &mut config.schema, &mut config.data].into_iter().flatten() {
             *relative = folder.join(&*relative);
         }
         Ok(config)

@@ -13,7 +13,7 @@ use super::exit::Failure;
 use crate::entity::{Entity, uid_from_json};
 use crate::json;
 use crate::pdp::Bundle;
-pub(super) use pieces::{Piece, Pieces};
+pub(super) use pieces::{Broken, Piece, Pieces};
 
 /// What is wrong with one entity of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

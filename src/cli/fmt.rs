@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Setting;
 use super::exit::{Exit, Failure};
+use super::terminal::Format;
 use crate::pdp::{Faults, SourceFile, format_policies};
 
 #[derive(Debug, Args)]
@@ -42,18 +43,14 @@ pub(super) fn run(args: &FmtArgs, setting: &Setting) -> Result<Exit, Failure> {
     }
     let (clean, unreadable) = (changed.is_empty(), faults.len());
     let json = json!({"files": files.len(), "changed": &changed, "written": !args.check, "faults": unreadable});
-    if !clean || setting.terminal.format == super::terminal::Format::Json {
+    if !clean || setting.terminal.format == Format::Json {
         setting.terminal.print(changed.join("\n"), &json)?;
     }
-    setting.terminal.note(format!(
-        "{} of {} files {}",
-        changed.len(),
-        files.len(),
-        match args.check {
-            true => "are not formatted",
-            false => "formatted",
-        }
-    ));
+    let done = if args.check { "not formatted" } else { "formatted now" };
+    setting.terminal.note(match changed.len() {
+        0 if faults.is_empty() => format!("{} files, all formatted", files.len()),
+        count => format!("{} files, {count} {done}", files.len()),
+    });
     match faults.is_empty() {
         false => Err(Faults(faults).into()),
         true if args.check && !clean => Ok(Exit::Failure),

@@ -70,11 +70,10 @@ fn write_and_kill(mut child: Child, commits: u64) -> Acked {
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         // The child's last line may be cut short: then nobody was told.
         let Ok(line) = line else { break };
-        if line.strip_prefix(writer::ACK).is_some_and(|ack| acked.note(ack)) || line == writer::STARTED {
-            if !killed && acked.commits >= commits {
-                child.kill().unwrap();
-                killed = true;
-            }
+        let told = line.strip_prefix(writer::ACK).is_some_and(|ack| acked.note(ack)) || line == writer::STARTED;
+        if told && !killed && acked.commits >= commits {
+            child.kill().unwrap();
+            killed = true;
         }
     }
     let status = child.wait().unwrap();

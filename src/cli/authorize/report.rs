@@ -5,9 +5,10 @@ use std::fmt;
 use serde::Serialize;
 use smol_str::SmolStr;
 
-use crate::pdp::{Answer, Decision, EvaluationError, Reason};
+use crate::pdp::{Decision, EvaluationError, Reason};
+use crate::warden::Ruling;
 
-/// An answer and the bundle that gave it. Whoever asks on the command line may see everything.
+/// An answer and where it came from. Whoever asks on the command line may see everything.
 #[derive(Serialize)]
 pub(super) struct Report<'a> {
     decision: Decision,
@@ -17,16 +18,20 @@ pub(super) struct Report<'a> {
     reason: Option<&'a Reason>,
     errors: &'a [EvaluationError],
     bundle: &'a str,
+    /// The store's, when one was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
 }
 
 impl<'a> Report<'a> {
-    pub fn new(answer: &'a Answer, bundle: &'a str) -> Self {
+    pub fn new(ruling: &'a Ruling, stored: bool) -> Self {
         Self {
-            decision: answer.decision,
-            determining: &answer.determining,
-            reason: answer.reason.as_ref(),
-            errors: &answer.errors,
-            bundle,
+            decision: ruling.answer.decision,
+            determining: &ruling.answer.determining,
+            reason: ruling.answer.reason.as_ref(),
+            errors: &ruling.answer.errors,
+            bundle: &ruling.bundle,
+            revision: stored.then_some(ruling.revision.0),
         }
     }
 }
@@ -45,6 +50,9 @@ impl fmt::Display for Report<'_> {
         }
         for error in self.errors {
             write!(f, "\nerror    {}: {}", error.policy, error.message)?;
+        }
+        if let Some(revision) = self.revision {
+            write!(f, "\nrevision {revision}")?;
         }
         write!(f, "\nbundle   {}", self.bundle)
     }
