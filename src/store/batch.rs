@@ -67,6 +67,15 @@ pub(super) enum Change {
     },
 }
 
+impl Change {
+    fn size(&self) -> usize {
+        match self {
+            Self::Put { body, .. } | Self::Record { body: Some(body) } => body.size(),
+            Self::Delete { .. } | Self::Record { body: None } => 0,
+        }
+    }
+}
+
 impl Batch {
     pub fn new() -> Self {
         Self::default()
@@ -130,6 +139,12 @@ impl Batch {
 
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty()
+    }
+
+    /// Its size in encoded bytes.
+    pub(super) fn size(&self) -> usize {
+        let size = |op: &Encoded| op.key.len() + op.change.size();
+        self.ops.iter().map(size).sum()
     }
 
     fn encode(&mut self, entity: &Entity, expect: Expect, revive: bool) -> &mut Self {

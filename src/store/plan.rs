@@ -78,12 +78,13 @@ impl Status {
 }
 
 /// Plans `batch` as revision `next` over a store that holds what `lookup` says; `place` names the store in errors.
+/// `lookup` is asked once for each key, in key order.
 pub fn plan(
     batch: Batch,
     next: Revision,
     mut counts: Counts,
     place: &str,
-    lookup: impl Fn(&[u8]) -> Result<Option<Bytes>, StoreError>,
+    mut lookup: impl FnMut(&[u8]) -> Result<Option<Bytes>, StoreError>,
 ) -> Result<Plan, CommitError> {
     let mut ops: Vec<(usize, Encoded)> = batch.ops.into_iter().enumerate().collect();
     // Stable, so that the ops of one key keep their order.
