@@ -14,11 +14,11 @@ use crate::entity::Uid;
 use crate::store::plan::{Bytes, Plan, Write, plan};
 use crate::store::{Batch, CommitError, Revision, StoreError, key};
 
-use super::Shared;
 use super::engine::{BATCH_BYTES, BATCH_OPS, Engine, EngineBatch};
 use super::head::Head;
 use super::journal::{self, Entry, Unwritten};
 use super::sidecar::Sidecar;
+use super::{Shared, files};
 
 /// Why a store that was closed refuses.
 pub const CLOSED: &str = "it was closed";
@@ -31,13 +31,8 @@ const CHECKPOINT: u64 = 1024;
 pub type Reply = SyncSender<Result<Revision, CommitError>>;
 
 pub enum Request {
-    Commit {
-        batch: Batch,
-        reply: Reply,
-    },
-    Close {
-        reply: SyncSender<Result<(), StoreError>>,
-    },
+    Commit { batch: Batch, reply: Reply },
+    Close { reply: SyncSender<Result<(), StoreError>> },
 }
 
 pub struct Committer {
@@ -63,18 +58,8 @@ impl Committer {
             let state = shared.state.read();
             (state.head, state.counts)
         };
-        let head = Head {
-            store_id,
-            revision,
-            counts,
-        };
-        Self {
-            shared,
-            engine,
-            lock,
-            head,
-            checkpoint: revision,
-        }
+        let head = Head { store_id, revision, counts };
+        Self { shared, engine, lock, head, checkpoint: revision }
     }
 
     /// Serves requests until one closes the store or all senders are gone.
@@ -186,12 +171,7 @@ impl Committer {
 
     /// Makes a group durable, then visible, then answers.
     fn finish(&mut self, group: Group) {
-        let Group {
-            writes,
-            pieces,
-            commits,
-            answers,
-        } = group;
+        let Group { writes, pieces, commits, answers } = group;
         if answers.is_empty() {
             return;
         }
@@ -226,18 +206,11 @@ impl Committer {
             return Ok(self.head.revision);
         }
         let revision = Revision(self.head.revision.0 + 1);
-        let next = Head {
-            store_id: self.head.store_id.clone(),
-            revision,
-            counts,
-        };
+        let next = Head { store_id: self.head.store_id.clone(), revision, counts };
         let last = (Bytes::from(key::HEAD), Some(next.encode()));
         let entries = || {
             let head = std::iter::once((&last.0, last.1.as_ref()));
-            writes
-                .iter()
-                .map(|write| (&write.key, write.new.as_ref()))
-                .chain(head)
+            writes.iter().map(|write| (&write.key, write.new.as_ref())).chain(head)
         };
         match journal::write(&self.shared.dir, revision, entries()) {
             Ok(()) => {}
@@ -252,17 +225,14 @@ impl Committer {
         let done = self.or_stop(|this| {
             let commit = (revision, uids(&writes));
             let writes = this.lay_out(writes);
-            let mut entries = writes
-                .iter()
-                .map(|write| (Bytes::clone(&write.key), write.new.clone()))
-                .chain(std::iter::once(last));
+            let mut entries =
+                writes.iter().map(|write| (Bytes::clone(&write.key), write.new.clone())).chain(std::iter::once(last));
             apply_in_pieces(&this.engine, || Ok(entries.next()))?;
             journal::remove(&this.shared.dir, revision)?;
             this.publish(&[commit]);
             this.checkpoint(1)
         });
-        done.map(|()| revision)
-            .map_err(|why| StoreError::Stopped(why).into())
+        done.map(|()| revision).map_err(|why| StoreError::Stopped(why).into())
     }
 
     /// Lets readers see the old values of what is about to change.
@@ -298,10 +268,7 @@ impl Committer {
     }
 
     /// Runs a step whose failure leaves the disk unknown: the store then stops, and says why.
-    fn or_stop(
-        &mut self,
-        step: impl FnOnce(&mut Self) -> Result<(), StoreError>,
-    ) -> Result<(), String> {
+    fn or_stop(&mut self, step: impl FnOnce(&mut Self) -> Result<(), StoreError>) -> Result<(), String> {
         let why = match catch_unwind(AssertUnwindSafe(|| step(self))) {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
@@ -312,13 +279,7 @@ impl Committer {
     }
 
     fn close(self) -> Result<(), StoreError> {
-        let Self {
-            shared,
-            engine,
-            lock,
-            head,
-            ..
-        } = self;
+        let Self { shared, engine, lock, head, .. } = self;
         let mut state = shared.state.write();
         let stopped = state.stopped.replace(CLOSED.to_owned());
         drop(state.engine.take());
@@ -329,15 +290,13 @@ impl Committer {
         };
         let released = match Arc::try_unwrap(engine) {
             Ok(engine) => engine.close(),
-            Err(_) => Err(StoreError::Stopped(
-                "something still holds the engine".to_owned(),
-            )),
+            Err(_) => Err(StoreError::Stopped("something still holds the engine".to_owned())),
         };
         clean?;
         released?;
         Sidecar::new(&head, true).write(&shared.dir)?;
-        drop(lock);
-        Ok(())
+        // Closing would do, but for a child process that is just being started and still has the handle.
+        lock.unlock().map_err(files::at("unlock", &shared.dir))
     }
 }
 
@@ -369,10 +328,7 @@ fn fits_at_once(batch: &Batch) -> bool {
 }
 
 fn uids(writes: &[Write]) -> Vec<Uid> {
-    writes
-        .iter()
-        .filter_map(|write| key::uid(&write.key))
-        .collect()
+    writes.iter().filter_map(|write| key::uid(&write.key)).collect()
 }
 
 /// Whoever asked may have gone: that changes nothing.
