@@ -24,19 +24,11 @@ pub enum Expect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Create or replace an entity. `revive` allows an id that was deleted before.
-    Put {
-        entity: Entity,
-        expect: Expect,
-        revive: bool,
-    },
+    Put { entity: Entity, expect: Expect, revive: bool },
     /// Delete an entity and leave a tombstone. Deleting what is not there changes nothing.
     Delete { uid: Uid, expect: Expect },
     /// Create, replace (`Some`) or remove (`None`) a record of a table. A removed record leaves nothing behind.
-    Record {
-        table: Table,
-        key: Vec<u8>,
-        value: Option<Vec<u8>>,
-    },
+    Record { table: Table, key: Vec<u8>, value: Option<Vec<u8>> },
 }
 
 /// Changes that are applied together. Later ones see the effect of earlier ones.
@@ -54,17 +46,18 @@ pub(super) struct Encoded {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    Put {
-        body: Body,
-        expect: Expect,
-        revive: bool,
-    },
-    Delete {
-        expect: Expect,
-    },
-    Record {
-        body: Option<Body>,
-    },
+    Put { body: Body, expect: Expect, revive: bool },
+    Delete { expect: Expect },
+    Record { body: Option<Body> },
+}
+
+impl Change {
+    fn size(&self) -> usize {
+        match self {
+            Self::Put { body, .. } | Self::Record { body: Some(body) } => body.size(),
+            Self::Delete { .. } | Self::Record { body: None } => 0,
+        }
+    }
 }
 
 impl Batch {
@@ -74,11 +67,7 @@ impl Batch {
 
     pub fn push(&mut self, op: Op) -> &mut Self {
         match op {
-            Op::Put {
-                entity,
-                expect,
-                revive,
-            } => self.encode(&entity, expect, revive),
+            Op::Put { entity, expect, revive } => self.encode(&entity, expect, revive),
             Op::Delete { uid, expect } => self.add(key::entity(&uid), Change::Delete { expect }),
             Op::Record { table, key, value } => {
                 let body = value.as_deref().map(Body::opaque);
@@ -94,22 +83,12 @@ impl Batch {
 
     /// Deletes an entity.
     pub fn delete(&mut self, uid: &Uid) -> &mut Self {
-        self.add(
-            key::entity(uid),
-            Change::Delete {
-                expect: Expect::Anything,
-            },
-        )
+        self.add(key::entity(uid), Change::Delete { expect: Expect::Anything })
     }
 
     /// Creates or replaces a record of a table.
     pub fn set_record(&mut self, table: Table, key: &[u8], value: &[u8]) -> &mut Self {
-        self.add(
-            key::record(table, key),
-            Change::Record {
-                body: Some(Body::opaque(value)),
-            },
-        )
+        self.add(key::record(table, key), Change::Record { body: Some(Body::opaque(value)) })
     }
 
     /// Removes a record of a table.
@@ -132,23 +111,19 @@ impl Batch {
         self.ops.is_empty()
     }
 
+    /// Its size in encoded bytes.
+    pub(super) fn size(&self) -> usize {
+        let size = |op: &Encoded| op.key.len() + op.change.size();
+        self.ops.iter().map(size).sum()
+    }
+
     fn encode(&mut self, entity: &Entity, expect: Expect, revive: bool) -> &mut Self {
         let body = Body::entity(entity);
-        self.add(
-            key::entity(&entity.uid),
-            Change::Put {
-                body,
-                expect,
-                revive,
-            },
-        )
+        self.add(key::entity(&entity.uid), Change::Put { body, expect, revive })
     }
 
     fn add(&mut self, key: Vec<u8>, change: Change) -> &mut Self {
-        self.ops.push(Encoded {
-            key: key.into_boxed_slice(),
-            change,
-        });
+        self.ops.push(Encoded { key: key.into_boxed_slice(), change });
         self
     }
 }
