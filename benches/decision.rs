@@ -98,8 +98,9 @@ fn decisions(criterion: &mut Criterion) {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let store = SledStore::open(dir.path(), SledOptions::default()).expect("a new store");
         let bundle = Bundle::build(embedded()).expect("the hub's bundle");
-        let warden = Warden::with_cache(Arc::new(store), bundle, BundleOrigin::Embedded, Arc::new(SystemClock), cache_bytes)
-            .expect("a new store fits any schema");
+        let warden =
+            Warden::with_cache(Arc::new(store), bundle, BundleOrigin::Embedded, Arc::new(SystemClock), cache_bytes)
+                .expect("a new store fits any schema");
         let questions = questions(populate(&warden, size));
         let ask = |asked: Asked| warden.session(Api::Cli, None).expect("open").ask(asked).expect("answered");
         for asked in &questions {

@@ -44,17 +44,9 @@ pub(super) struct Op {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    Put {
-        body: Body,
-        expect: Expect,
-        dead: DeadId,
-    },
-    Delete {
-        expect: Expect,
-    },
-    Record {
-        body: Option<Body>,
-    },
+    Put { body: Body, expect: Expect, dead: DeadId },
+    Delete { expect: Expect },
+    Record { body: Option<Body> },
 }
 
 impl Batch {
@@ -110,10 +102,7 @@ impl Batch {
     }
 
     fn push(&mut self, key: Vec<u8>, change: Change) -> &mut Self {
-        self.ops.push(Op {
-            key: key.into_boxed_slice(),
-            change,
-        });
+        self.ops.push(Op { key: key.into_boxed_slice(), change });
         self
     }
 }

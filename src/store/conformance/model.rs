@@ -7,9 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::entity::{Entity, Uid};
 use crate::store::record::wire_tests::any_entity;
-use crate::store::{
-    Batch, CommitError, DeadId, Expect, ListQuery, Lookup, Revision, Stats, Store, Stored,
-};
+use crate::store::{Batch, CommitError, DeadId, Expect, ListQuery, Lookup, Revision, Stats, Store, Stored};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -99,38 +97,22 @@ fn same(store: &dyn Store, model: &Model, head: u64) {
         let expected = match cell {
             Cell::Deleted(at) => Lookup::Deleted(Revision(*at)),
             Cell::Present(entity, at) => {
-                let stored = Stored {
-                    entity: entity.clone(),
-                    revision: Revision(*at),
-                };
+                let stored = Stored { entity: entity.clone(), revision: Revision(*at) };
                 present.push(stored.clone());
                 Lookup::Present(stored)
             }
         };
         assert_eq!(reader.get(uid).unwrap(), expected);
     }
-    assert_eq!(
-        reader
-            .list(&ListQuery::default(), None, usize::MAX)
-            .unwrap(),
-        present
-    );
-    let Stats {
-        entities,
-        tombstones,
-        ..
-    } = store.stats();
+    assert_eq!(reader.list(&ListQuery::default(), None, usize::MAX).unwrap(), present);
+    let Stats { entities, tombstones, .. } = store.stats();
     assert_eq!(entities as usize, present.len());
     assert_eq!(tombstones as usize, model.len() - present.len());
 }
 
 pub fn any_history_matches_the_model(store: &dyn Store) {
     let histories = prop::collection::vec(prop::collection::vec(any_step(), 0..6), 1..8);
-    let mut runner = TestRunner::new(Config {
-        cases: 24,
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
     // One store for all histories: each goes on where the last one ended.
     let state = std::cell::RefCell::new((Model::new(), 0_u64));
     let result = runner.run(&histories, |history| {
@@ -143,10 +125,9 @@ pub fn any_history_matches_the_model(store: &dyn Store) {
                     *model = after;
                     assert_eq!(revision.0, *head);
                 }
-                (
-                    Err(at),
-                    Err(CommitError::Conflict { index, .. } | CommitError::Tombstone { index, .. }),
-                ) => assert_eq!(at, index),
+                (Err(at), Err(CommitError::Conflict { index, .. } | CommitError::Tombstone { index, .. })) => {
+                    assert_eq!(at, index)
+                }
                 (model, store) => panic!("{model:?}\n{store:?}"),
             }
             same(store, model, *head);

@@ -34,13 +34,8 @@ const CHECKPOINT: u64 = 1024;
 pub type Reply = SyncSender<Result<Revision, CommitError>>;
 
 pub enum Request {
-    Commit {
-        batch: Batch,
-        reply: Reply,
-    },
-    Close {
-        reply: SyncSender<Result<(), StoreError>>,
-    },
+    Commit { batch: Batch, reply: Reply },
+    Close { reply: SyncSender<Result<(), StoreError>> },
 }
 
 pub struct Committer {
@@ -66,18 +61,8 @@ impl Committer {
             let state = shared.state.read();
             (state.head, state.counts)
         };
-        let head = Head {
-            store_id,
-            revision,
-            counts,
-        };
-        Self {
-            shared,
-            engine,
-            lock,
-            head,
-            checkpoint: revision,
-        }
+        let head = Head { store_id, revision, counts };
+        Self { shared, engine, lock, head, checkpoint: revision }
     }
 
     /// Serves requests until one closes the store or all senders are gone.
@@ -126,16 +111,10 @@ impl Committer {
             return Err(stopped.into());
         }
         let next = Revision(self.head.revision.0 + 1);
-        plan(
-            batch,
-            next,
-            self.head.counts,
-            &self.shared.place,
-            |key| match group.writes.get(key) {
-                Some(write) => Ok(write.new.clone()),
-                None => Ok(self.engine.get(key)?.map(|value| value.as_ref().into())),
-            },
-        )
+        plan(batch, next, self.head.counts, &self.shared.place, |key| match group.writes.get(key) {
+            Some(write) => Ok(write.new.clone()),
+            None => Ok(self.engine.get(key)?.map(|value| value.as_ref().into())),
+        })
     }
 
     fn add(&mut self, group: &mut Group, batch: Batch, reply: Reply) {
@@ -151,10 +130,7 @@ impl Committer {
         self.head.counts = plan.counts;
         // One more op: the head record, in the same engine batch as what it counts.
         let ops = plan.writes.len() + 1;
-        let fits = group
-            .pieces
-            .last()
-            .is_some_and(|(_, used)| used + ops <= BATCH_OPS);
+        let fits = group.pieces.last().is_some_and(|(_, used)| used + ops <= BATCH_OPS);
         if !fits {
             group.pieces.push((EngineBatch::default(), 0));
         }
@@ -179,12 +155,7 @@ impl Committer {
 
     /// Makes a group durable, then visible, then answers.
     fn finish(&mut self, group: Group) {
-        let Group {
-            writes,
-            pieces,
-            commits,
-            answers,
-        } = group;
+        let Group { writes, pieces, commits, answers } = group;
         if answers.is_empty() {
             return;
         }
@@ -219,18 +190,11 @@ impl Committer {
             return Ok(self.head.revision);
         }
         let revision = Revision(self.head.revision.0 + 1);
-        let next = Head {
-            store_id: self.head.store_id.clone(),
-            revision,
-            counts,
-        };
+        let next = Head { store_id: self.head.store_id.clone(), revision, counts };
         let last = (Bytes::from(key::HEAD), Some(next.encode()));
         let entries = || {
             let head = std::iter::once((&last.0, last.1.as_ref()));
-            writes
-                .iter()
-                .map(|write| (&write.key, write.new.as_ref()))
-                .chain(head)
+            writes.iter().map(|write| (&write.key, write.new.as_ref())).chain(head)
         };
         match journal::write(&self.shared.dir, revision, entries()) {
             Ok(()) => {}
@@ -245,17 +209,14 @@ impl Committer {
         let done = self.or_stop(|this| {
             let commit = (revision, uids(&writes));
             let writes = this.lay_out(writes);
-            let mut entries = writes
-                .iter()
-                .map(|write| (Bytes::clone(&write.key), write.new.clone()))
-                .chain(std::iter::once(last));
+            let mut entries =
+                writes.iter().map(|write| (Bytes::clone(&write.key), write.new.clone())).chain(std::iter::once(last));
             apply_in_pieces(&this.engine, || Ok(entries.next()))?;
             journal::remove(&this.shared.dir, revision)?;
             this.publish(&[commit]);
             this.checkpoint(1)
         });
-        done.map(|()| revision)
-            .map_err(|why| StoreError::Stopped(why).into())
+        done.map(|()| revision).map_err(|why| StoreError::Stopped(why).into())
     }
 
     /// Lets readers see the old values of what is about to change.
@@ -291,10 +252,7 @@ impl Committer {
     }
 
     /// Runs a step whose failure leaves the disk unknown: the store then stops, and says why.
-    fn or_stop(
-        &mut self,
-        step: impl FnOnce(&mut Self) -> Result<(), StoreError>,
-    ) -> Result<(), String> {
+    fn or_stop(&mut self, step: impl FnOnce(&mut Self) -> Result<(), StoreError>) -> Result<(), String> {
         let why = match catch_unwind(AssertUnwindSafe(|| step(self))) {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
@@ -305,13 +263,7 @@ impl Committer {
     }
 
     fn close(self) -> Result<(), StoreError> {
-        let Self {
-            shared,
-            engine,
-            lock,
-            head,
-            ..
-        } = self;
+        let Self { shared, engine, lock, head, .. } = self;
         let mut state = shared.state.write();
         let stopped = state.stopped.replace(CLOSED.to_owned());
         drop(state.engine.take());
@@ -322,9 +274,7 @@ impl Committer {
         };
         let released = match Arc::try_unwrap(engine) {
             Ok(engine) => engine.close(),
-            Err(_) => Err(StoreError::Stopped(
-                "something still holds the engine".to_owned(),
-            )),
+            Err(_) => Err(StoreError::Stopped("something still holds the engine".to_owned())),
         };
         clean?;
         released?;
@@ -360,10 +310,7 @@ pub fn apply_in_pieces(
 }
 
 fn uids(writes: &[Write]) -> Vec<Uid> {
-    writes
-        .iter()
-        .filter_map(|write| key::uid(&write.key))
-        .collect()
+    writes.iter().filter_map(|write| key::uid(&write.key)).collect()
 }
 
 /// Whoever asked may have gone: that changes nothing.

@@ -70,20 +70,10 @@ pub struct Engine {
 impl Engine {
     /// Opens or creates the engine's files in `dir`. The caller decides whether creating is right.
     pub fn open(dir: &Path, cache_capacity: u64) -> Result<Self, StoreError> {
-        let db = guarded(dir, || {
-            Config::new()
-                .path(dir)
-                .cache_capacity(cache_capacity)
-                .segment_size(SEGMENT)
-                .open()
-        })?;
+        let db = guarded(dir, || Config::new().path(dir).cache_capacity(cache_capacity).segment_size(SEGMENT).open())?;
         let path = dir.join("db");
         let file = File::open(&path).map_err(files::at("open", &path))?;
-        let engine = Self {
-            db,
-            file,
-            dir: dir.to_owned(),
-        };
+        let engine = Self { db, file, dir: dir.to_owned() };
         // Opening may create any of these and writes a snapshot.
         for name in files::names(dir)? {
             files::sync(&dir.join(name))?;
@@ -170,13 +160,8 @@ fn guarded<T>(dir: &Path, call: impl FnOnce() -> Result<T, Error>) -> Result<T, 
         Ok(Err(Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
             Err(StoreError::Locked { dir: place() })
         }
-        Ok(Err(Error::Io(error))) => Err(files::fault(
-            format!("the engine cannot use {}", dir.display()),
-            error,
-        )),
-        Ok(Err(error)) => Err(damaged(format!(
-            "the engine cannot read its files ({error})"
-        ))),
+        Ok(Err(Error::Io(error))) => Err(files::fault(format!("the engine cannot use {}", dir.display()), error)),
+        Ok(Err(error)) => Err(damaged(format!("the engine cannot read its files ({error})"))),
         Err(_) => Err(damaged("the engine gave up on its files".to_owned())),
     }
 }
