@@ -64,6 +64,21 @@ fn the_policies_answer_every_question_of_the_cast_as_the_oracle_does() {
     }
     wrong.truncate(40);
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-    println!("{asked} asked");
     assert!(asked > 10_000, "only {asked} questions");
+}
+
+#[test]
+fn every_refusal_of_the_cast_has_the_status_of_its_reason() {
+    for (caller, action, resource) in questions().step_by(5) {
+        let Some(reason) = CAST.ask(&caller, action, &resource).reason else { continue };
+        let anonymous = caller.is_anonymous();
+        let status = match reason.code.as_str() {
+            "invalid_token" => 401,
+            "not_found" if anonymous => 401,
+            "not_found" => 404,
+            "gate_request" | "gate_pending" | "gate_rejected" if anonymous => 401,
+            _ => 403,
+        };
+        assert_eq!(reason.status, status, "{caller:?} {action} {resource}: {}", reason.code);
+    }
 }

@@ -28,9 +28,17 @@ impl World {
     /// # Panics
     /// When the hub's schema refuses one, or would change it.
     pub fn add(&mut self, entities: Vec<Entity>) {
+        self.add_under(&HUB, entities);
+    }
+
+    /// Adds entities under another schema.
+    ///
+    /// # Panics
+    /// As [`World::add`].
+    pub fn add_under(&mut self, bundle: &Bundle, entities: Vec<Entity>) {
         for entity in entities {
-            let admitted =
-                HUB.admission().entity(&entity.to_json()).unwrap_or_else(|fault| panic!("{}: {fault}", entity.uid));
+            let admitted = bundle.admission().entity(&entity.to_json());
+            let admitted = admitted.unwrap_or_else(|fault| panic!("{}: {fault}", entity.uid));
             assert_eq!(admitted, entity);
             let prepared = Prepared::new(admitted).unwrap();
             self.facts.insert(entity.uid.clone(), Fact::Present(Arc::new(prepared)));
