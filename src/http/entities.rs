@@ -16,8 +16,8 @@ use super::call::Call;
 use super::failure::Failure;
 use super::reply::Reply;
 use crate::entity::Uid;
-use crate::store::{CommitError, DeadId, Expect, Revision};
-use crate::warden::{ChangeError, Scope};
+use crate::store::{CommitError, Expect, Revision};
+use crate::warden::{ChangeError, DeadId, Scope};
 
 /// An entity in Cedar's JSON format.
 #[derive(ToSchema)]

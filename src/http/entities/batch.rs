@@ -17,8 +17,8 @@ use crate::http::fields::Fields;
 use crate::http::record;
 use crate::http::reply::{Answered, Reply};
 use crate::json;
-use crate::store::{CommitError, DeadId, Expect, Revision};
-use crate::warden::{Change, ChangeError, Patch};
+use crate::store::{CommitError, Expect, Revision};
+use crate::warden::{Change, ChangeError, DeadId, Patch};
 
 /// A batch that is durable.
 #[derive(Serialize, ToSchema)]
