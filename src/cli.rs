@@ -6,6 +6,7 @@
 
 mod authorize;
 mod bundle;
+mod client;
 mod completions;
 mod config;
 mod data;

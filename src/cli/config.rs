@@ -34,6 +34,8 @@ pub(super) struct Config {
     pub policies: Option<PathBuf>,
     pub schema: Option<PathBuf>,
     pub data: Option<PathBuf>,
+    pub server: Option<String>,
+    pub key_file: Option<PathBuf>,
     pub format: Option<Format>,
     pub color: Option<Color>,
 }
@@ -59,7 +61,8 @@ impl Config {
         let mut config: Self = serde_saphyr::from_str(text)
             .map_err(|error| Failure::new(format!("in the configuration {}: {error}", path.display())))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for relative in [&mut config.policies, &mut config.schema, &mut config.data].into_iter().flatten() {
+        let paths = [&mut config.policies, &mut config.schema, &mut config.data, &mut config.key_file];
+        for relative in paths.into_iter().flatten() {
             *relative = folder.join(&*relative);
         }
         Ok(config)
