@@ -3,12 +3,14 @@
 //! Its keys are the flags' names. Relative paths in it start at its own folder, so that it works from anywhere.
 //! Secrets never stand in it: it names files that hold them.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
 
 use super::exit::Failure;
+use super::serve::{LimitsConfig, LogFormat, PoliciesFrom};
 use super::terminal::{Color, Format};
 
 /// Read when it exists and no other file is named.
@@ -36,6 +38,12 @@ pub(super) struct Config {
     pub data: Option<PathBuf>,
     pub server: Option<String>,
     pub key_file: Option<PathBuf>,
+    pub listen: Option<SocketAddr>,
+    pub policies_from: Option<PoliciesFrom>,
+    pub public_url: Option<String>,
+    pub log: Option<String>,
+    pub log_format: Option<LogFormat>,
+    pub limits: LimitsConfig,
     pub format: Option<Format>,
     pub color: Option<Color>,
 }
