@@ -13,5 +13,6 @@ mod examples;
 mod laws;
 mod layering;
 mod program;
+mod readme;
 mod store_crash;
 mod support;

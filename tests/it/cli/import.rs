@@ -124,7 +124,7 @@ fn a_keys_value_is_shown_once_and_nowhere_else() {
     assert!(value.starts_with("hwk_"), "{value}");
     assert!(!created.stderr.contains(value));
     let listed = run(folder.path(), &["key", "list"]);
-    let secret = value.rsplit('_').next().unwrap();
+    let secret = value.splitn(3, '_').nth(2).unwrap();
     assert!(listed.stdout.contains("evaluate,read  ci") && !listed.stdout.contains(secret), "{}", listed.stdout);
     let id = listed.stdout.split(' ').next().unwrap();
     assert_eq!(run(folder.path(), &["key", "delete", id]).code, 0);
