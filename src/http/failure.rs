@@ -98,6 +98,11 @@ impl Failure {
         self
     }
 
+    /// The connection ends with this answer, because what is left on it cannot be read.
+    pub fn last(self) -> Self {
+        self.with(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self

@@ -1,6 +1,6 @@
 //! A started server with a store in memory, and a client for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hubwarden::clock::FixedClock;
 use hubwarden::http::{Limits, ServeOptions, Server};
@@ -65,11 +65,54 @@ impl World {
         Arc::new(warden)
     }
 
+    /// Serves with a log.
+    pub fn serve_logged(self) -> (Served, Log) {
+        let log = Log::default();
+        let options = ServeOptions::new("127.0.0.1:0".parse().unwrap(), self.warden());
+        (Served::start_logged(options, log.clone()), log)
+    }
+
     /// Serves, to this machine alone until [`Served::key`] makes a key.
     pub fn serve(self) -> Served {
         let (limits, public_url) = (self.limits.clone(), self.public_url.clone());
         let warden = self.warden();
         Served::start(ServeOptions { limits, public_url, ..ServeOptions::new("127.0.0.1:0".parse().unwrap(), warden) })
+    }
+}
+
+/// What a server logged, one JSON object a line.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines of one target.
+    pub fn lines(&self, target: &str) -> Vec<Json> {
+        let lines = self.text();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+        lines.filter(|line| line["target"] == target).collect()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
     }
 }
 
@@ -101,9 +144,22 @@ impl Got {
 
 impl Served {
     pub fn start(options: ServeOptions) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        Self::start_logged(options, Log::default())
+    }
+
+    /// As [`Served::start`], with everything that the server logs, at any level, written to `log`.
+    pub fn start_logged(options: ServeOptions, log: Log) -> Self {
+        let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(log);
+        let dispatch = tracing::Dispatch::new(subscriber.finish());
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            // A log of its own for each server: tests run side by side in one process.
+            .on_thread_start(move || std::mem::forget(tracing::dispatcher::set_default(&dispatch)))
+            .build()
+            .unwrap();
         let warden = Arc::clone(&options.warden);
-        let server = runtime.block_on(Server::start(options)).unwrap();
+        let server = runtime.block_on(runtime.spawn(Server::start(options))).unwrap().unwrap();
         let base = format!("http://{}", server.address());
         let client = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         Self { warden, base, server: Some(server), runtime: Some(runtime), client }

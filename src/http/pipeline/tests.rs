@@ -19,8 +19,12 @@ use crate::warden::{BundleOrigin, Warden, embedded};
 static ROUTES: &[Route] = &[
     test_route("/panics", |_| Box::pin(async { panic!("a defect with hwk_secret in it") })),
     test_route("/blocks-and-panics", |call| Box::pin(call.blocking(|_| panic!("another")))),
-    test_route("/hangs", |_| Box::pin(pending())),
+    test_route("/hangs", |call| Box::pin(hangs(call))),
 ];
+
+async fn hangs(_call: Call) -> Answered {
+    pending().await
+}
 
 const fn test_route(
     path: &'static str,
