@@ -4,6 +4,7 @@
 //! that a million entities are many organizations and not large ones. Questions come from a working set that is spread
 //! over the whole store; `warm` has it in the cache of built entities, `cold` has that cache switched off, so that every
 //! entity is read from the store and built.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a bench stops when its world is not as it should be")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -98,8 +99,9 @@ fn decisions(criterion: &mut Criterion) {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let store = SledStore::open(dir.path(), SledOptions::default()).expect("a new store");
         let bundle = Bundle::build(embedded()).expect("the hub's bundle");
-        let warden = Warden::with_cache(Arc::new(store), bundle, BundleOrigin::Embedded, Arc::new(SystemClock), cache_bytes)
-            .expect("a new store fits any schema");
+        let warden =
+            Warden::with_cache(Arc::new(store), bundle, BundleOrigin::Embedded, Arc::new(SystemClock), cache_bytes)
+                .expect("a new store fits any schema");
         let questions = questions(populate(&warden, size));
         let ask = |asked: Asked| warden.session(Api::Cli, None).expect("open").ask(asked).expect("answered");
         for asked in &questions {

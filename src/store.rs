@@ -28,7 +28,7 @@ use std::fmt;
 
 use crate::entity::{Entity, Uid};
 
-pub use batch::{Batch, DeadId, Expect};
+pub use batch::{Batch, Expect, Op};
 pub use memory::MemoryStore;
 pub use sled::{DataLoss, SledOptions, SledStore};
 
@@ -86,33 +86,15 @@ pub struct ListQuery {
 pub enum CommitError {
     /// `index` is the op's place in the batch.
     #[error("{uid} is not as expected: {found}")]
-    Conflict {
-        index: usize,
-        uid: Uid,
-        found: String,
-    },
+    Conflict { index: usize, uid: Uid, found: String },
     #[error("{uid} was deleted at revision {deleted}; an id is never recycled unless forced")]
-    Tombstone {
-        index: usize,
-        uid: Uid,
-        deleted: Revision,
-    },
+    Tombstone { index: usize, uid: Uid, deleted: Revision },
     /// An entity or record whose encoding is over the limit.
     #[error("{what} takes {size} bytes, the limit is {limit}")]
-    TooLarge {
-        index: usize,
-        what: String,
-        size: usize,
-        limit: usize,
-    },
+    TooLarge { index: usize, what: String, size: usize, limit: usize },
     /// Values nested deeper than readers are sure to decode.
     #[error("{what} nests values {depth} deep, the limit is {limit}")]
-    TooDeep {
-        index: usize,
-        what: String,
-        depth: usize,
-        limit: usize,
-    },
+    TooDeep { index: usize, what: String, depth: usize, limit: usize },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -121,32 +103,16 @@ pub enum CommitError {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process holds the folder.
-    #[error(
-        "the store in {dir} is held by another process; stop it, or talk to it with --server URL"
-    )]
+    #[error("the store in {dir} is held by another process; stop it, or talk to it with --server URL")]
     Locked { dir: String },
     /// Written by a version that this one cannot read.
-    #[error(
-        "the store in {dir} has format {found}, this version reads up to {supported}; {advice}"
-    )]
-    Format {
-        dir: String,
-        found: u32,
-        supported: u32,
-        advice: String,
-    },
+    #[error("the store in {dir} has format {found}, this version reads up to {supported}; {advice}")]
+    Format { dir: String, found: u32, supported: u32, advice: String },
     /// Data is missing or damaged.
     #[error("the store in {dir} is damaged: {what}; {advice}")]
-    Damaged {
-        dir: String,
-        what: String,
-        advice: String,
-    },
+    Damaged { dir: String, what: String, advice: String },
     #[error("{what}: {source}")]
-    Io {
-        what: String,
-        source: std::io::Error,
-    },
+    Io { what: String, source: std::io::Error },
     /// Closed, or an earlier write failed half way to the disk: everything is refused until the store is opened again.
     #[error("the store stopped: {0}")]
     Stopped(String),
@@ -224,12 +190,7 @@ pub trait Reader {
     ///
     /// # Errors
     /// As [`Reader::get`].
-    fn list(
-        &self,
-        query: &ListQuery,
-        after: Option<&Uid>,
-        limit: usize,
-    ) -> Result<Vec<Stored>, StoreError>;
+    fn list(&self, query: &ListQuery, after: Option<&Uid>, limit: usize) -> Result<Vec<Stored>, StoreError>;
 
     /// One record of a table.
     ///

@@ -37,7 +37,9 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes
         // The limit is the only error that this body type wraps in one of its own; anything else came from the wire.
         match source.is_some_and(|source| source.to_string().contains("length limit")) {
             true => too_large(),
-            false => Failure::new(StatusCode::BAD_REQUEST, "body_incomplete", "the body of this request broke off").last(),
+            false => {
+                Failure::new(StatusCode::BAD_REQUEST, "body_incomplete", "the body of this request broke off").last()
+            }
         }
     })
 }

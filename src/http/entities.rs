@@ -16,8 +16,8 @@ use super::call::Call;
 use super::failure::Failure;
 use super::reply::Reply;
 use crate::entity::Uid;
-use crate::store::{CommitError, DeadId, Expect, Revision};
-use crate::warden::{ChangeError, Scope};
+use crate::store::{CommitError, Expect, Revision};
+use crate::warden::{ChangeError, DeadId, Scope};
 
 /// An entity in Cedar's JSON format.
 #[derive(ToSchema)]
@@ -66,7 +66,7 @@ fn named(call: &Call) -> Result<Uid, Failure> {
         .warden()
         .bundle()
         .entity_type(type_name)
-        .map_err(|fault| Failure { status: StatusCode::NOT_FOUND, ..Failure::from(fault) }.at("type"))?;
+        .map_err(|fault| Failure::from(fault).with_status(StatusCode::NOT_FOUND).at("type"))?;
     Ok(Uid::new(full, call.params.get("id")))
 }
 

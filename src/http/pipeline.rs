@@ -200,7 +200,7 @@ async fn attempt(
     let call = Call {
         app: Arc::clone(app),
         route,
-        caller: caller,
+        caller,
         request_id: parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new),
         params: Params::read(route.path, parts.uri.path())?,
         query: Query::read(route, parts.uri.query().unwrap_or_default())?,

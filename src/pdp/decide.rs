@@ -109,7 +109,7 @@ impl Bundle {
         Ok(Answer { decision: Decision::Deny, determining: Vec::new(), reason, errors: Vec::new(), hidden: true })
     }
 
-    /// The reason code when an entity that a question names is not there, if its type has one.
+    /// The reason code when the principal, or an entity of the context, is not there, if its type has one.
     fn missing(&self, uid: &Uid, slice: &mut Slice) -> Result<Option<&str>, FactsError> {
         let note = |key: &str| {
             let ty = self.schema.types.get(uid.type_name());
@@ -119,6 +119,17 @@ impl Bundle {
             Fact::Present(_) => None,
             Fact::Absent => note("absent"),
             Fact::Deleted => Some(note("deleted").or_else(|| note("absent")).unwrap_or(NOT_FOUND)),
+        })
+    }
+
+    /// The same of the resource. `@deleted` tells the callers what is wrong with who they are; for a resource, gone is
+    /// gone, or asking about a deleted account would call a good credential dead.
+    fn missing_resource(&self, uid: &Uid, slice: &mut Slice) -> Result<Option<&str>, FactsError> {
+        let absent = self.schema.types.get(uid.type_name()).and_then(|ty| ty.annotations.get("absent"));
+        Ok(match slice.fact(uid)? {
+            Fact::Present(_) => None,
+            Fact::Absent => absent.map(SmolStr::as_str),
+            Fact::Deleted => Some(absent.map_or(NOT_FOUND, SmolStr::as_str)),
         })
     }
 }
@@ -148,9 +159,10 @@ impl<'a> Case<'a> {
     ) -> Result<Self, DecideError> {
         let mut missing = Vec::new();
         let context_entities = question.context.values().filter_map(Value::as_entity);
-        for uid in [&question.principal, &question.resource].into_iter().chain(context_entities) {
+        for uid in std::iter::once(&question.principal).chain(context_entities) {
             missing.extend(bundle.missing(uid, &mut slice)?);
         }
+        missing.extend(bundle.missing_resource(&question.resource, &mut slice)?);
         let reach = &env.reach;
         slice.follow(reach, PRINCIPAL, &question.principal.clone().into())?;
         slice.follow(reach, RESOURCE, &question.resource.clone().into())?;

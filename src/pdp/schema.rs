@@ -4,7 +4,7 @@
 //! with exact paths, short names and deny reasons need more than the engine's own validator tells.
 //!
 //! Annotations with a meaning here. On entity types: `@absent("code")`, the reason when an entity of the type that a
-//! question names is not stored; `@deleted("code")`, the same for one that was deleted; `@anonymous`, the callers
+//! question names is not stored; `@deleted("code")`, the same for a caller or credential that was deleted; `@anonymous`, callers
 //! without an account; `@actsFor("attribute")` with `@contextKey("key")`, a credential: as a subject it stands for the
 //! entity in that attribute, and goes into the context under that key. On actions: `@reason` and `@message`, what a
 //! deny without a forbid means; `@visibleBy("action")`, the action that decides whether the caller may see the resource.

@@ -20,23 +20,14 @@ struct Fresh {
 }
 
 fn memory() -> Fresh {
-    Fresh {
-        store: Box::new(MemoryStore::new().unwrap()),
-        _dir: None,
-    }
+    Fresh { store: Box::new(MemoryStore::new().unwrap()), _dir: None }
 }
 
 fn sled() -> Fresh {
     let dir = TempDir::new().unwrap();
-    let options = SledOptions {
-        cache_capacity: 8 << 20,
-        ..SledOptions::default()
-    };
+    let options = SledOptions { cache_capacity: 8 << 20, ..SledOptions::default() };
     let store = SledStore::open(dir.path(), options).unwrap();
-    Fresh {
-        store: Box::new(store),
-        _dir: Some(dir),
-    }
+    Fresh { store: Box::new(store), _dir: Some(dir) }
 }
 
 pub fn user(id: &str) -> Uid {

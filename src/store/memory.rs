@@ -10,9 +10,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::plan::{Bytes, Counts, plan};
 use super::view::{Keyspace, View, Visit};
-use super::{
-    Batch, CommitError, Observer, Reader, Revision, Stats, Store, StoreError, key, random_id,
-};
+use super::{Batch, CommitError, Observer, Reader, Revision, Stats, Store, StoreError, key, random_id};
 
 const PLACE: &str = "memory";
 
@@ -37,20 +35,13 @@ impl MemoryStore {
     /// # Errors
     /// When the system gives no randomness for its id.
     pub fn new() -> Result<Self, StoreError> {
-        Ok(Self {
-            id: random_id()?,
-            state: RwLock::default(),
-        })
+        Ok(Self { id: random_id()?, state: RwLock::default() })
     }
 }
 
 impl State {
     fn open(&self) -> Result<(), StoreError> {
-        if self.closed {
-            Err(StoreError::Stopped("it was closed".to_owned()))
-        } else {
-            Ok(())
-        }
+        if self.closed { Err(StoreError::Stopped("it was closed".to_owned())) } else { Ok(()) }
     }
 }
 
@@ -65,9 +56,7 @@ impl Store for MemoryStore {
         let mut state = self.state.write();
         state.open()?;
         let next = Revision(state.head.0 + 1);
-        let plan = plan(batch, next, state.counts, PLACE, |key| {
-            Ok(state.records.get(key).map(Arc::clone))
-        })?;
+        let plan = plan(batch, next, state.counts, PLACE, |key| Ok(state.records.get(key).map(Arc::clone)))?;
         if plan.writes.is_empty() {
             return Ok(state.head);
         }

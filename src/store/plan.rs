@@ -6,12 +6,10 @@
 
 use std::sync::Arc;
 
-use super::batch::{Batch, Change, DeadId, Expect, Op};
+use super::batch::{Batch, Change, Encoded, Expect};
 use super::record::{self, Body, Kind};
 use super::view::fault;
-use super::{
-    CommitError, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_VALUE_DEPTH, Revision, StoreError, key,
-};
+use super::{CommitError, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_VALUE_DEPTH, Revision, StoreError, key};
 
 /// Stored bytes that several places hold on to.
 pub type Bytes = Arc<[u8]>;
@@ -78,14 +76,15 @@ impl Status {
 }
 
 /// Plans `batch` as revision `next` over a store that holds what `lookup` says; `place` names the store in errors.
+/// `lookup` is asked once for each key, in key order.
 pub fn plan(
     batch: Batch,
     next: Revision,
     mut counts: Counts,
     place: &str,
-    lookup: impl Fn(&[u8]) -> Result<Option<Bytes>, StoreError>,
+    mut lookup: impl FnMut(&[u8]) -> Result<Option<Bytes>, StoreError>,
 ) -> Result<Plan, CommitError> {
-    let mut ops: Vec<(usize, Op)> = batch.ops.into_iter().enumerate().collect();
+    let mut ops: Vec<(usize, Encoded)> = batch.ops.into_iter().enumerate().collect();
     // Stable, so that the ops of one key keep their order.
     ops.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
     let mut ops = ops.into_iter().peekable();
@@ -94,29 +93,17 @@ pub fn plan(
     while let Some((index, op)) = ops.next() {
         let old = lookup(&op.key)?;
         let before = status(&op.key, old.as_deref(), place)?;
-        let mut slot = Slot {
-            status: before,
-            new: None,
-        };
+        let mut slot = Slot { status: before, new: None };
         let key: Bytes = op.key.into();
-        let mut refusal = slot
-            .apply(index, &key, op.change, next)
-            .err()
-            .map(|why| (index, why));
+        let mut refusal = slot.apply(index, &key, op.change, next).err().map(|why| (index, why));
         while let Some((index, op)) = ops.next_if(|(_, op)| *op.key == *key) {
             if refusal.is_none() {
-                refusal = slot
-                    .apply(index, &key, op.change, next)
-                    .err()
-                    .map(|why| (index, why));
+                refusal = slot.apply(index, &key, op.change, next).err().map(|why| (index, why));
             }
         }
         if let Some((index, why)) = refusal {
             // Report the refusal that playing the batch in its own order would have met first.
-            if first_refusal
-                .as_ref()
-                .is_none_or(|(first, _)| index < *first)
-            {
+            if first_refusal.as_ref().is_none_or(|(first, _)| index < *first) {
                 first_refusal = Some((index, why));
             }
             continue;
@@ -157,22 +144,12 @@ struct Slot {
 }
 
 impl Slot {
-    fn apply(
-        &mut self,
-        index: usize,
-        key: &[u8],
-        change: Change,
-        next: Revision,
-    ) -> Result<(), CommitError> {
+    fn apply(&mut self, index: usize, key: &[u8], change: Change, next: Revision) -> Result<(), CommitError> {
         match change {
-            Change::Put { body, expect, dead } => {
+            Change::Put { body, expect, revive } => {
                 self.check(index, key, expect)?;
-                if let (Status::Deleted(deleted), DeadId::Refuse) = (self.status, dead) {
-                    return Err(CommitError::Tombstone {
-                        index,
-                        uid: uid(key)?,
-                        deleted,
-                    });
+                if let (Status::Deleted(deleted), false) = (self.status, revive) {
+                    return Err(CommitError::Tombstone { index, uid: uid(key)?, deleted });
                 }
                 fits(index, key, &body)?;
                 self.status = Status::Present(next);
@@ -216,40 +193,22 @@ impl Slot {
             Status::Deleted(revision) => format!("it was deleted at revision {revision}"),
             Status::Absent | Status::Opaque => "it does not exist".to_owned(),
         };
-        Err(CommitError::Conflict {
-            index,
-            uid: uid(key)?,
-            found,
-        })
+        Err(CommitError::Conflict { index, uid: uid(key)?, found })
     }
 }
 
 fn fits(index: usize, key: &[u8], body: &Body) -> Result<(), CommitError> {
-    let too_large = |what: String, size, limit| CommitError::TooLarge {
-        index,
-        what,
-        size,
-        limit,
-    };
+    let too_large = |what: String, size, limit| CommitError::TooLarge { index, what, size, limit };
     if key.len() > MAX_KEY_BYTES {
         let start: String = key::describe(key).chars().take(80).collect();
-        return Err(too_large(
-            format!("the name `{start}…`"),
-            key.len(),
-            MAX_KEY_BYTES,
-        ));
+        return Err(too_large(format!("the name `{start}…`"), key.len(), MAX_KEY_BYTES));
     }
     if body.size() > MAX_RECORD_BYTES {
         return Err(too_large(key::describe(key), body.size(), MAX_RECORD_BYTES));
     }
     if body.depth() > MAX_VALUE_DEPTH {
         let (what, depth, limit) = (key::describe(key), body.depth(), MAX_VALUE_DEPTH);
-        return Err(CommitError::TooDeep {
-            index,
-            what,
-            depth,
-            limit,
-        });
+        return Err(CommitError::TooDeep { index, what, depth, limit });
     }
     Ok(())
 }

@@ -45,30 +45,18 @@ impl Body {
     pub fn entity(entity: &Entity) -> Self {
         let mut bytes = vec![0; HEADER];
         let depth = wire::encode(entity, &mut bytes);
-        Self {
-            bytes,
-            kind: Kind::Entity,
-            depth,
-        }
+        Self { bytes, kind: Kind::Entity, depth }
     }
 
     pub fn tombstone() -> Self {
-        Self {
-            bytes: vec![0; HEADER],
-            kind: Kind::Tombstone,
-            depth: 0,
-        }
+        Self { bytes: vec![0; HEADER], kind: Kind::Tombstone, depth: 0 }
     }
 
     pub fn opaque(value: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(HEADER + value.len());
         bytes.resize(HEADER, 0);
         bytes.extend_from_slice(value);
-        Self {
-            bytes,
-            kind: Kind::Opaque,
-            depth: 0,
-        }
+        Self { bytes, kind: Kind::Opaque, depth: 0 }
     }
 
     /// The size of the whole record.
@@ -116,9 +104,7 @@ pub struct Opened<'a> {
 /// Checks the record read from `key`.
 pub fn open<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Opened<'a>, RecordFault> {
     let short = RecordFault::Damaged("it is cut short");
-    let (header, rest) = bytes
-        .split_first_chunk::<HASHED_HEADER>()
-        .ok_or(short.clone())?;
+    let (header, rest) = bytes.split_first_chunk::<HASHED_HEADER>().ok_or(short.clone())?;
     let (sum, body) = rest.split_first_chunk::<8>().ok_or(short)?;
     let [_format, min_reader, kind, revision @ ..] = *header;
     // The checksum comes first: a flipped bit in `min_reader` is damage, not a newer format.
@@ -134,11 +120,7 @@ pub fn open<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Opened<'a>, RecordFault> 
         2 => Kind::Tombstone,
         _ => return Err(RecordFault::Damaged("it is of no known kind")),
     };
-    Ok(Opened {
-        kind,
-        revision: Revision(u64::from_be_bytes(revision)),
-        body,
-    })
+    Ok(Opened { kind, revision: Revision(u64::from_be_bytes(revision)), body })
 }
 
 /// Decodes the body of an entity's record.
@@ -175,32 +157,19 @@ mod tests {
     fn a_record_opens_with_its_kind_revision_and_body() {
         let bytes = sealed();
         let opened = open(KEY, &bytes).unwrap();
-        assert_eq!(
-            opened,
-            Opened {
-                kind: Kind::Opaque,
-                revision: Revision(7),
-                body: b"some value"
-            }
-        );
+        assert_eq!(opened, Opened { kind: Kind::Opaque, revision: Revision(7), body: b"some value" });
     }
 
     #[test]
     fn a_record_moved_under_another_key_is_damaged() {
-        assert!(matches!(
-            open(b"other", &sealed()),
-            Err(RecordFault::Damaged(_))
-        ));
+        assert!(matches!(open(b"other", &sealed()), Err(RecordFault::Damaged(_))));
     }
 
     #[test]
     fn a_record_that_needs_a_newer_reader_is_refused_whole() {
         let mut bytes = sealed();
         demand_reader(KEY, &mut bytes, FORMAT + 1);
-        assert_eq!(
-            open(KEY, &bytes),
-            Err(RecordFault::Newer { needs: FORMAT + 1 })
-        );
+        assert_eq!(open(KEY, &bytes), Err(RecordFault::Newer { needs: FORMAT + 1 }));
     }
 
     proptest! {

@@ -53,10 +53,7 @@ pub enum DataLoss {
 
 impl Default for SledOptions {
     fn default() -> Self {
-        Self {
-            cache_capacity: 256 * 1024 * 1024,
-            data_loss: DataLoss::Refuse,
-        }
+        Self { cache_capacity: 256 * 1024 * 1024, data_loss: DataLoss::Refuse }
     }
 }
 
@@ -93,11 +90,7 @@ impl SledStore {
     /// When another process holds it, when it was written by a newer version, when something is missing or damaged.
     pub fn open(dir: impl AsRef<Path>, options: SledOptions) -> Result<Self, StoreError> {
         let opened = folder::open(dir.as_ref(), options)?;
-        let Head {
-            store_id,
-            revision,
-            counts,
-        } = opened.head;
+        let Head { store_id, revision, counts } = opened.head;
         let engine = Arc::new(opened.engine);
         let state = State {
             head: revision,
@@ -118,21 +111,13 @@ impl SledStore {
             .name("store committer".to_owned())
             .spawn(move || committer.run(&inbox))
             .map_err(|error| files::fault("cannot start the committer's thread", error))?;
-        Ok(Self {
-            id: store_id,
-            shared,
-            requests,
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Self { id: store_id, shared, requests, thread: Mutex::new(Some(thread)) })
     }
 
     fn view(&self) -> Result<View<Snapshot<'_>>, StoreError> {
         let state = self.shared.state.read();
         match &state.stopped {
-            None => Ok(View(Snapshot {
-                state,
-                place: &self.shared.place,
-            })),
+            None => Ok(View(Snapshot { state, place: &self.shared.place })),
             Some(why) => Err(StoreError::Stopped(why.clone())),
         }
     }
@@ -146,9 +131,7 @@ impl Store for SledStore {
     fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
         let closed = || StoreError::Stopped(committer::CLOSED.to_owned());
         let (reply, answer) = mpsc::sync_channel(1);
-        self.requests
-            .send(Request::Commit { batch, reply })
-            .map_err(|_| closed())?;
+        self.requests.send(Request::Commit { batch, reply }).map_err(|_| closed())?;
         answer.recv().map_err(|_| closed())?
     }
 
@@ -199,9 +182,7 @@ impl Store for SledStore {
         };
         let (reply, answer) = mpsc::sync_channel(1);
         let gone = || StoreError::Stopped("its writing thread is gone".to_owned());
-        self.requests
-            .send(Request::Close { reply })
-            .map_err(|_| gone())?;
+        self.requests.send(Request::Close { reply }).map_err(|_| gone())?;
         let result = answer.recv().map_err(|_| gone())?;
         thread.join().map_err(|_| gone())?;
         result
@@ -247,10 +228,7 @@ impl Keyspace for Snapshot<'_> {
 
     fn get(&self, key: &[u8]) -> Result<Option<engine::Value>, StoreError> {
         let pending = self.pending();
-        if let Some(write) = pending
-            .binary_search_by(|write| (*write.key).cmp(key))
-            .ok()
-            .and_then(|at| pending.get(at))
+        if let Some(write) = pending.binary_search_by(|write| (*write.key).cmp(key)).ok().and_then(|at| pending.get(at))
         {
             return Ok(write.old.clone().map(engine::Value::Pending));
         }

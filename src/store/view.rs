@@ -79,8 +79,7 @@ impl<K: Keyspace> View<K> {
     }
 
     fn uid(&self, key: &[u8]) -> Result<Uid, StoreError> {
-        key::uid(key)
-            .ok_or_else(|| self.fault(key, &RecordFault::Damaged("its key names no entity")))
+        key::uid(key).ok_or_else(|| self.fault(key, &RecordFault::Damaged("its key names no entity")))
     }
 
     /// Visits the entities whose keys start with `prefix`, from `from` on.
@@ -103,12 +102,7 @@ impl<K: Keyspace> View<K> {
 
     /// Reads up to `limit` records from `from` on and counts entities and tombstones; returns how many it read and the
     /// key to go on from.
-    pub fn verify(
-        &self,
-        from: &[u8],
-        limit: u64,
-        counts: &mut Counts,
-    ) -> Result<(u64, Option<Vec<u8>>), StoreError> {
+    pub fn verify(&self, from: &[u8], limit: u64, counts: &mut Counts) -> Result<(u64, Option<Vec<u8>>), StoreError> {
         let mut records = 0;
         let mut next = None;
         self.0.scan(from, &mut |key, value| {
@@ -144,23 +138,14 @@ impl<K: Keyspace> Reader for View<K> {
         }
     }
 
-    fn list(
-        &self,
-        query: &ListQuery,
-        after: Option<&Uid>,
-        limit: usize,
-    ) -> Result<Vec<Stored>, StoreError> {
+    fn list(&self, query: &ListQuery, after: Option<&Uid>, limit: usize) -> Result<Vec<Stored>, StoreError> {
         let mut found = Vec::new();
         if limit == 0 {
             return Ok(found);
         }
         let mut take = |stored| {
             found.push(stored);
-            if found.len() < limit {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
+            if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         // The smallest key after `after`'s.
         let mut from = match after {

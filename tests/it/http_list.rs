@@ -106,7 +106,7 @@ fn forged_tokens_are_refused() {
     let (served, key) = teams(5);
     let first = served.get(&key, "/v1/entities?limit=2").json();
     let token = first["next_page_token"].as_str().unwrap().to_owned();
-    proptest!(ProptestConfig::with_cases(64), |(at in 0..1000usize, byte in "[A-Za-z0-9_-]", tail in "[A-Za-z0-9_-]{0,8}")| {
+    proptest!(crate::support::cases(64), |(at in 0..1000usize, byte in "[A-Za-z0-9_-]", tail in "[A-Za-z0-9_-]{0,8}")| {
         let at = at % token.len();
         let mut forged = token.clone();
         forged.replace_range(at..=at, &byte);

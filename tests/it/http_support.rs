@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use hubwarden::clock::FixedClock;
 use hubwarden::http::{Limits, ServeOptions, Server};
 use hubwarden::pdp::{Bundle, BundleSource, SourceFile};
-use hubwarden::store::{DeadId, Expect, MemoryStore};
-use hubwarden::warden::{BundleOrigin, Change, Scope, Warden, embedded, store_bundle};
+use hubwarden::store::{Expect, MemoryStore};
+use hubwarden::warden::{BundleOrigin, Change, DeadId, Scope, Warden, embedded, store_bundle};
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 

@@ -24,9 +24,7 @@ const ROUNDS_PER_FOLDER: u64 = 8;
 
 fn rounds() -> u64 {
     let rounds = std::env::var("HUBWARDEN_CRASH_ROUNDS").ok();
-    rounds.map_or(3, |text| {
-        text.parse().expect("HUBWARDEN_CRASH_ROUNDS is a number")
-    })
+    rounds.map_or(3, |text| text.parse().expect("HUBWARDEN_CRASH_ROUNDS is a number"))
 }
 
 /// Small and seeded, so that a failing run can be repeated (threads permitting).
@@ -55,12 +53,7 @@ impl Dice {
 fn spawn_writer(dir: &Path, shadow: Option<&Shadow>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args([
-            "--exact",
-            "--ignored",
-            "--nocapture",
-            "store_crash::writer::writes_until_it_is_killed",
-        ])
+        .args(["--exact", "--ignored", "--nocapture", "store_crash::writer::writes_until_it_is_killed"])
         .env(writer::FOLDER, dir)
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
@@ -74,26 +67,23 @@ fn spawn_writer(dir: &Path, shadow: Option<&Shadow>) -> Child {
 fn write_and_kill(mut child: Child, commits: u64) -> Acked {
     let mut acked = Acked::default();
     let mut killed = false;
+    let mut said = Vec::new();
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         // The child's last line may be cut short: then nobody was told.
         let Ok(line) = line else { break };
-        if line
-            .strip_prefix(writer::ACK)
-            .is_some_and(|ack| acked.note(ack))
-            || line == writer::STARTED
-        {
-            if !killed && acked.commits >= commits {
-                child.kill().unwrap();
-                killed = true;
-            }
+        let progress = match line.strip_prefix(writer::ACK) {
+            Some(ack) => acked.note(ack),
+            None => line == writer::STARTED,
+        };
+        if !progress {
+            said.push(line);
+        } else if !killed && acked.commits >= commits {
+            child.kill().unwrap();
+            killed = true;
         }
     }
     let status = child.wait().unwrap();
-    assert!(
-        killed,
-        "the writer ended by itself after {} commits: {status}",
-        acked.commits
-    );
+    assert!(killed, "the writer ended by itself after {} commits: {status}, {said:?}", acked.commits);
     acked
 }
 
@@ -126,10 +116,7 @@ fn crash(loss: Option<Loss>) {
             shadow.cut_power(loss, &mut dice);
         }
         let head = check(&dir, &acked);
-        eprintln!(
-            "round {round}: {} commits acknowledged, head {head}, all there",
-            acked.commits
-        );
+        eprintln!("round {round}: {} commits acknowledged, head {head}, all there", acked.commits);
     }
 }
 
@@ -154,9 +141,7 @@ fn another_process_is_told_that_the_store_is_held() {
     let store = SledStore::open(folder.path(), SledOptions::default()).unwrap();
     let mut child = spawn_writer(folder.path(), None);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let told = lines
-        .map_while(Result::ok)
-        .any(|line| line.contains("held by another process"));
+    let told = lines.map_while(Result::ok).any(|line| line.contains("held by another process"));
     assert!(!child.wait().unwrap().success());
     assert!(told);
     drop(store);

@@ -20,9 +20,7 @@ pub fn revisions_have_no_gaps_under_many_writers(store: &dyn Store) {
             scope.spawn(move || {
                 let mut last = Revision(0);
                 for n in 0..25 {
-                    let revision = store
-                        .commit(put(&[numbered(&format!("w{writer}"), n)]))
-                        .unwrap();
+                    let revision = store.commit(put(&[numbered(&format!("w{writer}"), n)])).unwrap();
                     assert!(last < revision);
                     last = revision;
                     // Read your own writes.
@@ -65,9 +63,7 @@ pub fn a_reader_never_sees_half_a_batch(store: &dyn Store) {
                     assert_eq!(a, z);
                     assert!(last <= a, "{last:?} then {a:?}");
                     last = a;
-                    let listed = reader
-                        .list(&ListQuery::default(), None, usize::MAX)
-                        .unwrap();
+                    let listed = reader.list(&ListQuery::default(), None, usize::MAX).unwrap();
                     let mut numbers = listed.iter().map(|stored| &stored.entity.attrs["number"]);
                     let first = numbers.next();
                     if listed.len() > 200 {
@@ -110,9 +106,7 @@ pub fn a_view_stays_at_its_revision(store: &dyn Store) {
 pub fn observers_hear_of_each_commit_before_it_is_visible(store: &dyn Store) {
     let heard: Arc<Mutex<Vec<(Revision, Vec<Uid>)>>> = Arc::default();
     let log = Arc::clone(&heard);
-    store.observe(Box::new(move |revision, uids| {
-        log.lock().push((revision, uids.to_vec()))
-    }));
+    store.observe(Box::new(move |revision, uids| log.lock().push((revision, uids.to_vec()))));
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -124,9 +118,7 @@ pub fn observers_hear_of_each_commit_before_it_is_visible(store: &dyn Store) {
         });
         for n in 0..20 {
             let mut batch = put(&[numbered("anna", n)]);
-            batch
-                .delete(&user("nobody"))
-                .set_record(Table::Meta, b"k", b"v");
+            batch.delete(&user("nobody")).set_record(Table::Meta, b"k", b"v");
             store.commit(batch).unwrap();
         }
         done.store(true, Ordering::Relaxed);

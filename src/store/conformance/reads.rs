@@ -28,9 +28,7 @@ fn nasty() -> Vec<Uid> {
         "é",
         "e\u{301}",
     ];
-    let all = types
-        .into_iter()
-        .flat_map(|of| ids.map(|id| Uid::new(of, id)));
+    let all = types.into_iter().flat_map(|of| ids.map(|id| Uid::new(of, id)));
     all.collect()
 }
 
@@ -52,24 +50,13 @@ fn list(store: &dyn Store, query: &ListQuery) -> Vec<Uid> {
 
 pub fn an_entity_reads_back_with_its_revision(store: &dyn Store) {
     let mut entity = numbered("anna", -7);
-    entity
-        .parents
-        .insert(Uid::new("Hub::OrgRole", "acme/write"));
-    entity.tags.insert(
-        "t".into(),
-        Value::Set([Value::Bool(true), user("x").into()].into()),
-    );
+    entity.parents.insert(Uid::new("Hub::OrgRole", "acme/write"));
+    entity.tags.insert("t".into(), Value::Set([Value::Bool(true), user("x").into()].into()));
     store.commit(put(&[numbered("ben", 1)])).unwrap();
     store.commit(put(&[entity.clone()])).unwrap();
     let reader = store.read().unwrap();
-    let expected = Stored {
-        entity,
-        revision: Revision(2),
-    };
-    assert_eq!(
-        reader.get(&user("anna")).unwrap(),
-        Lookup::Present(expected)
-    );
+    let expected = Stored { entity, revision: Revision(2) };
+    assert_eq!(reader.get(&user("anna")).unwrap(), Lookup::Present(expected));
     assert_eq!(reader.get(&user("nobody")).unwrap(), Lookup::Absent);
     assert_eq!(reader.revision(), Revision(2));
 }
@@ -83,10 +70,7 @@ pub fn a_list_takes_only_its_type_and_prefix(store: &dyn Store) {
     let sorted = store_nasty(store);
     for of in ["A", "A\0B", "AB", "Z", ""] {
         for prefix in ["", "\0", "a", "a\0", "\u{10ffff}", "zz"] {
-            let query = ListQuery {
-                type_name: Some(of.to_owned()),
-                id_prefix: prefix.to_owned(),
-            };
+            let query = ListQuery { type_name: Some(of.to_owned()), id_prefix: prefix.to_owned() };
             let wanted = |uid: &&Uid| uid.type_name() == of && uid.id().starts_with(prefix);
             let expected: Vec<Uid> = sorted.iter().filter(wanted).cloned().collect();
             assert_eq!(list(store, &query), expected, "{query:?}");
@@ -97,10 +81,7 @@ pub fn a_list_takes_only_its_type_and_prefix(store: &dyn Store) {
 pub fn pages_join_to_the_whole_list(store: &dyn Store) {
     store_nasty(store);
     let queries = [None, Some("A"), Some("A\0B")].into_iter().flat_map(|of| {
-        ["", "a"].map(|prefix| ListQuery {
-            type_name: of.map(str::to_owned),
-            id_prefix: prefix.to_owned(),
-        })
+        ["", "a"].map(|prefix| ListQuery { type_name: of.map(str::to_owned), id_prefix: prefix.to_owned() })
     });
     for query in queries {
         let whole = list(store, &query);
@@ -125,10 +106,7 @@ pub fn pages_join_to_the_whole_list(store: &dyn Store) {
 pub fn a_prefix_without_a_type_looks_into_every_type(store: &dyn Store) {
     let sorted = store_nasty(store);
     for prefix in ["a", "a\0", "\0", "\u{10ffff}", "zz"] {
-        let query = ListQuery {
-            type_name: None,
-            id_prefix: prefix.to_owned(),
-        };
+        let query = ListQuery { type_name: None, id_prefix: prefix.to_owned() };
         let wanted = |uid: &&Uid| uid.id().starts_with(prefix);
         let expected: Vec<Uid> = sorted.iter().filter(wanted).cloned().collect();
         assert_eq!(list(store, &query), expected, "{query:?}");
@@ -136,35 +114,24 @@ pub fn a_prefix_without_a_type_looks_into_every_type(store: &dyn Store) {
 }
 
 pub fn deleted_entities_are_not_listed(store: &dyn Store) {
-    store
-        .commit(put(&[numbered("a", 1), numbered("b", 1), numbered("c", 1)]))
-        .unwrap();
+    store.commit(put(&[numbered("a", 1), numbered("b", 1), numbered("c", 1)])).unwrap();
     let mut batch = Batch::new();
     batch.delete(&user("b"));
     store.commit(batch).unwrap();
     assert_eq!(list(store, &ListQuery::default()), [user("a"), user("c")]);
     let reader = store.read().unwrap();
-    let page = reader
-        .list(&ListQuery::default(), Some(&user("a")), 1)
-        .unwrap();
+    let page = reader.list(&ListQuery::default(), Some(&user("a")), 1).unwrap();
     assert_eq!(uids(page), [user("c")]);
 }
 
 pub fn tables_keep_records_apart(store: &dyn Store) {
     let mut batch = put(&[numbered("k", 1)]);
-    batch
-        .set_record(Table::ApiKey, b"k\xff", b"2")
-        .set_record(Table::ApiKey, b"k", b"1");
-    batch
-        .set_record(Table::ApiKey, b"", b"0")
-        .set_record(Table::Meta, b"k", b"");
+    batch.set_record(Table::ApiKey, b"k\xff", b"2").set_record(Table::ApiKey, b"k", b"1");
+    batch.set_record(Table::ApiKey, b"", b"0").set_record(Table::Meta, b"k", b"");
     store.commit(batch).unwrap();
     let reader = store.read().unwrap();
     let pair = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
-    assert_eq!(
-        reader.records(Table::ApiKey).unwrap(),
-        [pair(b"", b"0"), pair(b"k", b"1"), pair(b"k\xff", b"2")]
-    );
+    assert_eq!(reader.records(Table::ApiKey).unwrap(), [pair(b"", b"0"), pair(b"k", b"1"), pair(b"k\xff", b"2")]);
     assert_eq!(reader.records(Table::Meta).unwrap(), [pair(b"k", b"")]);
     drop(reader);
     let mut batch = Batch::new();
@@ -180,9 +147,7 @@ pub fn verify_reads_every_record(store: &dyn Store) {
     let all: Vec<Entity> = (0..2_500).map(|n| numbered(&format!("u{n}"), n)).collect();
     store.commit(put(&all)).unwrap();
     let mut batch = Batch::new();
-    batch
-        .delete(&user("u1"))
-        .set_record(Table::Meta, b"k", b"v");
+    batch.delete(&user("u1")).set_record(Table::Meta, b"k", b"v");
     store.commit(batch).unwrap();
     assert_eq!(store.verify().unwrap(), 2_501);
 }

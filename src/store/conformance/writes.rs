@@ -3,8 +3,8 @@
 use super::{number, numbered, put, user};
 use crate::entity::{Entity, Value};
 use crate::store::{
-    Batch, CommitError, DeadId, Expect, Lookup, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_VALUE_DEPTH,
-    Revision, Stats, Store, StoreError, Table,
+    Batch, CommitError, Expect, Lookup, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_VALUE_DEPTH, Op, Revision, Stats, Store,
+    StoreError, Table,
 };
 
 fn lookup(store: &dyn Store, id: &str) -> Lookup {
@@ -12,9 +12,7 @@ fn lookup(store: &dyn Store, id: &str) -> Lookup {
 }
 
 fn put_if(id: &str, expect: Expect) -> Batch {
-    let mut batch = Batch::new();
-    batch.put_if(&numbered(id, 0), expect, DeadId::Refuse);
-    batch
+    Op::Put { entity: numbered(id, 0), expect, revive: false }.into()
 }
 
 fn delete(id: &str) -> Batch {
@@ -26,11 +24,8 @@ fn delete(id: &str) -> Batch {
 pub fn a_batch_is_applied_whole_or_not_at_all(store: &dyn Store) {
     let mut batch = put(&[numbered("anna", 1)]);
     batch.set_record(Table::Meta, b"k", b"v");
-    batch.put_if(&numbered("ben", 1), Expect::Present, DeadId::Refuse);
-    assert!(matches!(
-        store.commit(batch),
-        Err(CommitError::Conflict { index: 2, .. })
-    ));
+    batch.push(Op::Put { entity: numbered("ben", 1), expect: Expect::Present, revive: false });
+    assert!(matches!(store.commit(batch), Err(CommitError::Conflict { index: 2, .. })));
     let reader = store.read().unwrap();
     assert_eq!(reader.revision(), Revision(0));
     assert_eq!(reader.get(&user("anna")).unwrap(), Lookup::Absent);
@@ -62,7 +57,7 @@ pub fn each_expectation_holds_only_when_it_should(store: &dyn Store) {
         all.map(|expect| {
             let mut batch = put_if(id, expect);
             // A second change that never holds: nothing of the first one stays.
-            batch.put_if(&numbered("nobody", 0), Expect::Present, DeadId::Refuse);
+            batch.push(Op::Put { entity: numbered("nobody", 0), expect: Expect::Present, revive: false });
             match store.commit(batch) {
                 Err(CommitError::Conflict { index: 1, .. }) => "holds",
                 Err(CommitError::Conflict { index: 0, .. }) => "conflict",
@@ -71,22 +66,11 @@ pub fn each_expectation_holds_only_when_it_should(store: &dyn Store) {
             }
         })
     };
-    store
-        .commit(put(&[numbered("there", 1), numbered("gone", 1)]))
-        .unwrap();
+    store.commit(put(&[numbered("there", 1), numbered("gone", 1)])).unwrap();
     store.commit(delete("gone")).unwrap();
-    assert_eq!(
-        holding("never"),
-        ["holds", "holds", "conflict", "conflict", "conflict"]
-    );
-    assert_eq!(
-        holding("there"),
-        ["holds", "conflict", "holds", "holds", "conflict"]
-    );
-    assert_eq!(
-        holding("gone"),
-        ["tombstone", "tombstone", "conflict", "conflict", "conflict"]
-    );
+    assert_eq!(holding("never"), ["holds", "holds", "conflict", "conflict", "conflict"]);
+    assert_eq!(holding("there"), ["holds", "conflict", "holds", "holds", "conflict"]);
+    assert_eq!(holding("gone"), ["tombstone", "tombstone", "conflict", "conflict", "conflict"]);
 }
 
 pub fn a_deleted_id_is_refused_unless_it_is_revived(store: &dyn Store) {
@@ -97,71 +81,47 @@ pub fn a_deleted_id_is_refused_unless_it_is_revived(store: &dyn Store) {
     store.commit(delete("anna")).unwrap();
     assert_eq!(lookup(store, "anna"), Lookup::Deleted(Revision(2)));
     match store.commit(put(&[numbered("anna", 2)])) {
-        Err(CommitError::Tombstone {
-            index: 0,
-            uid,
-            deleted: Revision(2),
-        }) => {
+        Err(CommitError::Tombstone { index: 0, uid, deleted: Revision(2) }) => {
             assert_eq!(uid, user("anna"));
         }
         other => panic!("{other:?}"),
     }
     let mut batch = Batch::new();
-    batch.put_if(&numbered("anna", 3), Expect::Absent, DeadId::Revive);
+    batch.push(Op::Put { entity: numbered("anna", 3), expect: Expect::Absent, revive: true });
     assert_eq!(store.commit(batch).unwrap(), Revision(3));
     assert_eq!(number(&*store.read().unwrap(), "anna"), Some(3));
 }
 
 pub fn later_changes_see_earlier_ones(store: &dyn Store) {
     let mut batch = Batch::new();
-    batch.put_if(&numbered("anna", 1), Expect::Absent, DeadId::Refuse);
-    batch.put_if(&numbered("anna", 2), Expect::Present, DeadId::Refuse);
-    batch
-        .set_record(Table::Meta, b"k", b"1")
-        .set_record(Table::Meta, b"k", b"2");
-    batch
-        .set_record(Table::Meta, b"brief", b"1")
-        .remove_record(Table::Meta, b"brief");
+    batch.push(Op::Put { entity: numbered("anna", 1), expect: Expect::Absent, revive: false });
+    batch.push(Op::Put { entity: numbered("anna", 2), expect: Expect::Present, revive: false });
+    batch.set_record(Table::Meta, b"k", b"1").set_record(Table::Meta, b"k", b"2");
+    batch.set_record(Table::Meta, b"brief", b"1").remove_record(Table::Meta, b"brief");
     batch.put(&numbered("ben", 1)).delete(&user("ben"));
     assert_eq!(store.commit(batch).unwrap(), Revision(1));
     let reader = store.read().unwrap();
     assert_eq!(number(&*reader, "anna"), Some(2));
-    assert_eq!(
-        reader.get(&user("ben")).unwrap(),
-        Lookup::Deleted(Revision(1))
-    );
+    assert_eq!(reader.get(&user("ben")).unwrap(), Lookup::Deleted(Revision(1)));
     assert_eq!(reader.record(Table::Meta, b"k").unwrap().unwrap(), b"2");
     assert_eq!(reader.record(Table::Meta, b"brief").unwrap(), None);
     drop(reader);
     let mut batch = Batch::new();
     batch.delete(&user("anna")).put(&numbered("anna", 3));
-    assert!(matches!(
-        store.commit(batch),
-        Err(CommitError::Tombstone {
-            index: 1,
-            deleted: Revision(2),
-            ..
-        })
-    ));
+    assert!(matches!(store.commit(batch), Err(CommitError::Tombstone { index: 1, deleted: Revision(2), .. })));
 }
 
 pub fn the_refusal_reported_is_the_first_one(store: &dyn Store) {
     let mut batch = put_if("zoe", Expect::Present);
     batch.append(put_if("anna", Expect::Present));
-    assert!(matches!(
-        store.commit(batch),
-        Err(CommitError::Conflict { index: 0, .. })
-    ));
+    assert!(matches!(store.commit(batch), Err(CommitError::Conflict { index: 0, .. })));
 }
 
 pub fn a_batch_of_many_is_applied_whole_or_not_at_all(store: &dyn Store) {
     let many: Vec<Entity> = (0..1_234).map(|n| numbered(&format!("u{n}"), n)).collect();
     let mut refused = put(&many);
-    refused.put_if(&numbered("last", 1), Expect::Present, DeadId::Refuse);
-    assert!(matches!(
-        store.commit(refused),
-        Err(CommitError::Conflict { index: 1_234, .. })
-    ));
+    refused.push(Op::Put { entity: numbered("last", 1), expect: Expect::Present, revive: false });
+    assert!(matches!(store.commit(refused), Err(CommitError::Conflict { index: 1_234, .. })));
     assert_eq!(store.stats().entities, 0);
     assert_eq!(store.commit(put(&many)).unwrap(), Revision(1));
     let mut batch = Batch::new();
@@ -172,55 +132,30 @@ pub fn a_batch_of_many_is_applied_whole_or_not_at_all(store: &dyn Store) {
     let reader = store.read().unwrap();
     assert_eq!(number(&*reader, "u999"), None);
     assert_eq!(number(&*reader, "u1000"), Some(1_000));
-    let Stats {
-        entities,
-        tombstones,
-        ..
-    } = store.stats();
+    let Stats { entities, tombstones, .. } = store.stats();
     assert_eq!((entities, tombstones), (234, 1_000));
 }
 
 pub fn an_entity_that_is_too_large_is_refused(store: &dyn Store) {
     let mut entity = numbered("anna", 1);
-    entity.attrs.insert(
-        "text".into(),
-        Value::String("x".repeat(MAX_RECORD_BYTES).into()),
-    );
+    entity.attrs.insert("text".into(), Value::String("x".repeat(MAX_RECORD_BYTES).into()));
     match store.commit(put(&[numbered("ben", 1), entity])) {
-        Err(
-            error @ CommitError::TooLarge {
-                index: 1,
-                limit: MAX_RECORD_BYTES,
-                ..
-            },
-        ) => {
-            assert!(
-                error.to_string().starts_with("Hub::User::\"anna\" takes "),
-                "{error}"
-            );
+        Err(error @ CommitError::TooLarge { index: 1, limit: MAX_RECORD_BYTES, .. }) => {
+            assert!(error.to_string().starts_with("Hub::User::\"anna\" takes "), "{error}");
         }
         other => panic!("{other:?}"),
     }
     let mut batch = Batch::new();
     batch.set_record(Table::Meta, b"k", &[0; MAX_RECORD_BYTES]);
-    assert!(matches!(
-        store.commit(batch),
-        Err(CommitError::TooLarge { index: 0, .. })
-    ));
+    assert!(matches!(store.commit(batch), Err(CommitError::TooLarge { index: 0, .. })));
 }
 
 pub fn a_name_that_is_too_long_is_refused(store: &dyn Store) {
     let batch = put(&[numbered(&"x".repeat(MAX_KEY_BYTES), 1)]);
-    assert!(matches!(
-        store.commit(batch),
-        Err(CommitError::TooLarge { .. })
-    ));
+    assert!(matches!(store.commit(batch), Err(CommitError::TooLarge { .. })));
     let uid = user(&"x".repeat(MAX_KEY_BYTES - 20));
     store.commit(put(&[Entity::bare(uid.clone())])).unwrap();
-    assert!(matches!(
-        store.read().unwrap().get(&uid).unwrap(),
-        Lookup::Present(_)
-    ));
+    assert!(matches!(store.read().unwrap().get(&uid).unwrap(), Lookup::Present(_)));
 }
 
 pub fn values_nested_too_deep_are_refused(store: &dyn Store) {
@@ -230,19 +165,14 @@ pub fn values_nested_too_deep_are_refused(store: &dyn Store) {
     }
     let mut entity = Entity::bare(user("anna"));
     entity.tags.insert("deep".into(), value);
-    assert!(matches!(
-        store.commit(put(&[entity])),
-        Err(CommitError::TooDeep { index: 0, .. })
-    ));
+    assert!(matches!(store.commit(put(&[entity])), Err(CommitError::TooDeep { index: 0, .. })));
 }
 
 pub fn the_largest_entities_read_back(store: &dyn Store) {
     let large = |id: &str, fill: &str| {
         let mut entity = numbered(id, 1);
         let text = fill.repeat(MAX_RECORD_BYTES - 100);
-        entity
-            .attrs
-            .insert("text".into(), Value::String(text.into()));
+        entity.attrs.insert("text".into(), Value::String(text.into()));
         entity
     };
     // Written over and over: a leaf of such records is rewritten, split and merged.
@@ -253,26 +183,18 @@ pub fn the_largest_entities_read_back(store: &dyn Store) {
     let reader = store.read().unwrap();
     for n in 0..50 {
         let id = format!("u{n}");
-        let Lookup::Present(stored) = reader.get(&user(&id)).unwrap() else {
-            panic!("{id}")
-        };
+        let Lookup::Present(stored) = reader.get(&user(&id)).unwrap() else { panic!("{id}") };
         assert_eq!(stored.entity, large(&id, "c"));
     }
 }
 
 pub fn counts_follow_every_change(store: &dyn Store) {
     let counts = || {
-        let Stats {
-            entities,
-            tombstones,
-            ..
-        } = store.stats();
+        let Stats { entities, tombstones, .. } = store.stats();
         (entities, tombstones)
     };
     assert_eq!(counts(), (0, 0));
-    store
-        .commit(put(&[numbered("anna", 1), numbered("ben", 1)]))
-        .unwrap();
+    store.commit(put(&[numbered("anna", 1), numbered("ben", 1)])).unwrap();
     store.commit(put(&[numbered("anna", 2)])).unwrap();
     assert_eq!(counts(), (2, 0));
     let mut batch = delete("anna");
@@ -280,7 +202,7 @@ pub fn counts_follow_every_change(store: &dyn Store) {
     store.commit(batch).unwrap();
     assert_eq!(counts(), (1, 1));
     let mut batch = Batch::new();
-    batch.put_if(&numbered("anna", 3), Expect::Anything, DeadId::Revive);
+    batch.push(Op::Put { entity: numbered("anna", 3), expect: Expect::Anything, revive: true });
     store.commit(batch).unwrap();
     assert_eq!(counts(), (2, 0));
 }
@@ -291,9 +213,6 @@ pub fn a_closed_store_refuses_everything(store: &dyn Store) {
     assert!(matches!(store.read().err(), Some(StoreError::Stopped(_))));
     assert!(matches!(store.verify(), Err(StoreError::Stopped(_))));
     let refused = store.commit(put(&[numbered("ben", 1)]));
-    assert!(matches!(
-        refused,
-        Err(CommitError::Store(StoreError::Stopped(_)))
-    ));
+    assert!(matches!(refused, Err(CommitError::Store(StoreError::Stopped(_)))));
     store.close().unwrap();
 }

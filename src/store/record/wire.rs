@@ -95,8 +95,7 @@ pub fn encode(entity: &Entity, into: &mut Vec<u8>) -> usize {
 }
 
 pub fn decode(uid: Uid, body: &[u8]) -> Result<Entity, RecordFault> {
-    let body =
-        EntityBody::decode(body).map_err(|_| RecordFault::Damaged("its body is not an entity"))?;
+    let body = EntityBody::decode(body).map_err(|_| RecordFault::Damaged("its body is not an entity"))?;
     Ok(Entity {
         uid,
         attrs: record(body.attrs)?,
@@ -116,17 +115,11 @@ fn depth(value: &Value) -> usize {
 }
 
 fn name(uid: &Uid) -> Name {
-    Name {
-        type_name: uid.type_name().to_string(),
-        id: uid.id().to_string(),
-    }
+    Name { type_name: uid.type_name().to_string(), id: uid.id().to_string() }
 }
 
 fn fields(record: &entity::Record) -> Vec<Field> {
-    let field = |(name, value): (&entity::SmolStr, &Value)| Field {
-        name: name.to_string(),
-        value: Some(node(value)),
-    };
+    let field = |(name, value): (&entity::SmolStr, &Value)| Field { name: name.to_string(), value: Some(node(value)) };
     record.iter().map(field).collect()
 }
 
@@ -136,16 +129,11 @@ fn node(value: &Value) -> Node {
         Value::Long(value) => Form::Long(*value),
         Value::String(value) => Form::String(value.to_string()),
         Value::Entity(uid) => Form::Entity(name(uid)),
-        Value::Set(members) => Form::Set(Members {
-            members: members.iter().map(node).collect(),
-        }),
-        Value::Record(record) => Form::Record(Fields {
-            fields: fields(record),
-        }),
-        Value::Extension { function, args } => Form::Extension(Call {
-            function: function.to_string(),
-            args: args.iter().map(node).collect(),
-        }),
+        Value::Set(members) => Form::Set(Members { members: members.iter().map(node).collect() }),
+        Value::Record(record) => Form::Record(Fields { fields: fields(record) }),
+        Value::Extension { function, args } => {
+            Form::Extension(Call { function: function.to_string(), args: args.iter().map(node).collect() })
+        }
     };
     Node { form: Some(form) }
 }
@@ -158,9 +146,7 @@ fn record(fields: Vec<Field>) -> Result<entity::Record, RecordFault> {
     fields
         .into_iter()
         .map(|field| {
-            let value = field
-                .value
-                .ok_or(RecordFault::Damaged("a field has no value"))?;
+            let value = field.value.ok_or(RecordFault::Damaged("a field has no value"))?;
             Ok((field.name.into(), self::value(value)?))
         })
         .collect()
@@ -168,9 +154,7 @@ fn record(fields: Vec<Field>) -> Result<entity::Record, RecordFault> {
 
 fn value(node: Node) -> Result<Value, RecordFault> {
     // A form this version does not know decodes as none at all: an error, never a missing attribute.
-    let form = node
-        .form
-        .ok_or(RecordFault::Damaged("a value is of no known form"))?;
+    let form = node.form.ok_or(RecordFault::Damaged("a value is of no known form"))?;
     Ok(match form {
         Form::Bool(value) => Value::Bool(value),
         Form::Long(value) => Value::Long(value),
@@ -210,12 +194,8 @@ pub(crate) mod tests {
             prop_oneof![
                 prop::collection::btree_set(inner.clone(), 0..4).prop_map(Value::Set),
                 any_record(inner.clone()).prop_map(Value::Record),
-                (".{1,6}", prop::collection::vec(inner, 0..3)).prop_map(|(function, args)| {
-                    Value::Extension {
-                        function: function.into(),
-                        args,
-                    }
-                }),
+                (".{1,6}", prop::collection::vec(inner, 0..3))
+                    .prop_map(|(function, args)| { Value::Extension { function: function.into(), args } }),
             ]
         })
     }
@@ -226,18 +206,8 @@ pub(crate) mod tests {
 
     pub fn any_entity() -> impl Strategy<Value = Entity> {
         let parents = prop::collection::btree_set(any_uid(), 0..4);
-        let parts = (
-            any_uid(),
-            any_record(any_value()),
-            parents,
-            any_record(any_value()),
-        );
-        parts.prop_map(|(uid, attrs, parents, tags)| Entity {
-            uid,
-            attrs,
-            parents,
-            tags,
-        })
+        let parts = (any_uid(), any_record(any_value()), parents, any_record(any_value()));
+        parts.prop_map(|(uid, attrs, parents, tags)| Entity { uid, attrs, parents, tags })
     }
 
     proptest! {

@@ -14,33 +14,25 @@ use crate::entity::Uid;
 use crate::store::plan::{Bytes, Plan, Write, plan};
 use crate::store::{Batch, CommitError, Revision, StoreError, key};
 
-use super::Shared;
-use super::engine::{BATCH_OPS, Engine, EngineBatch};
+use super::engine::{BATCH_BYTES, BATCH_OPS, Engine, EngineBatch};
 use super::head::Head;
 use super::journal::{self, Entry, Unwritten};
 use super::sidecar::Sidecar;
+use super::{Shared, files};
 
 /// Why a store that was closed refuses.
 pub const CLOSED: &str = "it was closed";
 
 /// The most batches that share one sync.
 const GROUP: usize = 256;
-/// Engine batches between two syncs of a long one: about half a segment of the engine's log. It reuses a segment
-/// once its content was rewritten elsewhere, and the rewritten copy must be durable by then.
-const PIECES_PER_SYNC: usize = 64;
 /// Revisions between two sidecars.
 const CHECKPOINT: u64 = 1024;
 
 pub type Reply = SyncSender<Result<Revision, CommitError>>;
 
 pub enum Request {
-    Commit {
-        batch: Batch,
-        reply: Reply,
-    },
-    Close {
-        reply: SyncSender<Result<(), StoreError>>,
-    },
+    Commit { batch: Batch, reply: Reply },
+    Close { reply: SyncSender<Result<(), StoreError>> },
 }
 
 pub struct Committer {
@@ -55,7 +47,7 @@ pub struct Committer {
 #[derive(Default)]
 struct Group {
     writes: BTreeMap<Bytes, Write>,
-    pieces: Vec<(EngineBatch, usize)>,
+    pieces: Vec<EngineBatch>,
     commits: Vec<(Revision, Vec<Uid>)>,
     answers: Vec<(Reply, Revision)>,
 }
@@ -66,18 +58,8 @@ impl Committer {
             let state = shared.state.read();
             (state.head, state.counts)
         };
-        let head = Head {
-            store_id,
-            revision,
-            counts,
-        };
-        Self {
-            shared,
-            engine,
-            lock,
-            head,
-            checkpoint: revision,
-        }
+        let head = Head { store_id, revision, counts };
+        Self { shared, engine, lock, head, checkpoint: revision }
     }
 
     /// Serves requests until one closes the store or all senders are gone.
@@ -87,7 +69,7 @@ impl Committer {
             let waiting = std::iter::once(first).chain(inbox.try_iter().take(GROUP - 1));
             for request in waiting {
                 match request {
-                    Request::Commit { batch, reply } if batch.len() < BATCH_OPS => {
+                    Request::Commit { batch, reply } if fits_at_once(&batch) => {
                         self.add(&mut group, batch, reply);
                     }
                     Request::Commit { batch, reply } => {
@@ -126,16 +108,25 @@ impl Committer {
             return Err(stopped.into());
         }
         let next = Revision(self.head.revision.0 + 1);
-        plan(
-            batch,
-            next,
-            self.head.counts,
-            &self.shared.place,
-            |key| match group.writes.get(key) {
-                Some(write) => Ok(write.new.clone()),
-                None => Ok(self.engine.get(key)?.map(|value| value.as_ref().into())),
-            },
-        )
+        // A large batch is usually an import, and most of its keys fall between two stored ones, or beyond all of
+        // them: after a miss, find the next stored key and skip the lookups below it. Keys come in order.
+        let large = batch.len() >= BATCH_OPS;
+        let mut next_stored: Option<Option<Vec<u8>>> = None;
+        plan(batch, next, self.head.counts, &self.shared.place, |key| {
+            if let Some(write) = group.writes.get(key) {
+                return Ok(write.new.clone());
+            }
+            match &next_stored {
+                Some(None) => return Ok(None),
+                Some(Some(stored)) if key < stored.as_slice() => return Ok(None),
+                _ => {}
+            }
+            let value = self.engine.get(key)?;
+            if large && value.is_none() {
+                next_stored = Some(self.engine.key_from(key)?);
+            }
+            Ok(value.map(|value| value.as_ref().into()))
+        })
     }
 
     fn add(&mut self, group: &mut Group, batch: Batch, reply: Reply) {
@@ -149,22 +140,23 @@ impl Committer {
         }
         self.head.revision.0 += 1;
         self.head.counts = plan.counts;
-        // One more op: the head record, in the same engine batch as what it counts.
-        let ops = plan.writes.len() + 1;
-        let fits = group
-            .pieces
-            .last()
-            .is_some_and(|(_, used)| used + ops <= BATCH_OPS);
-        if !fits {
-            group.pieces.push((EngineBatch::default(), 0));
-        }
-        if let Some((piece, used)) = group.pieces.last_mut() {
-            for write in &plan.writes {
-                piece.set(&write.key, write.new.as_ref());
+        let head = (Bytes::from(key::HEAD), self.head.encode());
+        // The head record goes into the same engine batch as what it counts.
+        let size = |write: &Write| write.key.len() + write.new.as_ref().map_or(0, |new| new.len());
+        let bytes = plan.writes.iter().map(size).sum::<usize>() + head.1.len();
+        let mut piece = match group.pieces.pop() {
+            Some(last) if last.has_room(plan.writes.len() + 1, bytes) => last,
+            Some(full) => {
+                group.pieces.push(full);
+                EngineBatch::default()
             }
-            piece.set(&Bytes::from(key::HEAD), Some(&self.head.encode()));
-            *used += ops;
+            None => EngineBatch::default(),
+        };
+        for write in &plan.writes {
+            piece.set(&write.key, write.new.as_ref());
         }
+        piece.set(&head.0, Some(&head.1));
+        group.pieces.push(piece);
         group.commits.push((self.head.revision, uids(&plan.writes)));
         group.answers.push((reply, self.head.revision));
         for write in plan.writes {
@@ -179,12 +171,7 @@ impl Committer {
 
     /// Makes a group durable, then visible, then answers.
     fn finish(&mut self, group: Group) {
-        let Group {
-            writes,
-            pieces,
-            commits,
-            answers,
-        } = group;
+        let Group { writes, pieces, commits, answers } = group;
         if answers.is_empty() {
             return;
         }
@@ -193,7 +180,7 @@ impl Committer {
         } else {
             self.or_stop(|this| {
                 this.lay_out(writes.into_values().collect());
-                for (piece, _) in pieces {
+                for piece in pieces {
                     this.engine.apply(piece)?;
                 }
                 this.engine.sync()?;
@@ -219,18 +206,11 @@ impl Committer {
             return Ok(self.head.revision);
         }
         let revision = Revision(self.head.revision.0 + 1);
-        let next = Head {
-            store_id: self.head.store_id.clone(),
-            revision,
-            counts,
-        };
+        let next = Head { store_id: self.head.store_id.clone(), revision, counts };
         let last = (Bytes::from(key::HEAD), Some(next.encode()));
         let entries = || {
             let head = std::iter::once((&last.0, last.1.as_ref()));
-            writes
-                .iter()
-                .map(|write| (&write.key, write.new.as_ref()))
-                .chain(head)
+            writes.iter().map(|write| (&write.key, write.new.as_ref())).chain(head)
         };
         match journal::write(&self.shared.dir, revision, entries()) {
             Ok(()) => {}
@@ -245,17 +225,14 @@ impl Committer {
         let done = self.or_stop(|this| {
             let commit = (revision, uids(&writes));
             let writes = this.lay_out(writes);
-            let mut entries = writes
-                .iter()
-                .map(|write| (Bytes::clone(&write.key), write.new.clone()))
-                .chain(std::iter::once(last));
+            let mut entries =
+                writes.iter().map(|write| (Bytes::clone(&write.key), write.new.clone())).chain(std::iter::once(last));
             apply_in_pieces(&this.engine, || Ok(entries.next()))?;
             journal::remove(&this.shared.dir, revision)?;
             this.publish(&[commit]);
             this.checkpoint(1)
         });
-        done.map(|()| revision)
-            .map_err(|why| StoreError::Stopped(why).into())
+        done.map(|()| revision).map_err(|why| StoreError::Stopped(why).into())
     }
 
     /// Lets readers see the old values of what is about to change.
@@ -291,10 +268,7 @@ impl Committer {
     }
 
     /// Runs a step whose failure leaves the disk unknown: the store then stops, and says why.
-    fn or_stop(
-        &mut self,
-        step: impl FnOnce(&mut Self) -> Result<(), StoreError>,
-    ) -> Result<(), String> {
+    fn or_stop(&mut self, step: impl FnOnce(&mut Self) -> Result<(), StoreError>) -> Result<(), String> {
         let why = match catch_unwind(AssertUnwindSafe(|| step(self))) {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
@@ -305,13 +279,7 @@ impl Committer {
     }
 
     fn close(self) -> Result<(), StoreError> {
-        let Self {
-            shared,
-            engine,
-            lock,
-            head,
-            ..
-        } = self;
+        let Self { shared, engine, lock, head, .. } = self;
         let mut state = shared.state.write();
         let stopped = state.stopped.replace(CLOSED.to_owned());
         drop(state.engine.take());
@@ -322,15 +290,13 @@ impl Committer {
         };
         let released = match Arc::try_unwrap(engine) {
             Ok(engine) => engine.close(),
-            Err(_) => Err(StoreError::Stopped(
-                "something still holds the engine".to_owned(),
-            )),
+            Err(_) => Err(StoreError::Stopped("something still holds the engine".to_owned())),
         };
         clean?;
         released?;
         Sidecar::new(&head, true).write(&shared.dir)?;
-        drop(lock);
-        Ok(())
+        // Closing would do, but for a child process that is just being started and still has the handle.
+        lock.unlock().map_err(files::at("unlock", &shared.dir))
     }
 }
 
@@ -340,30 +306,29 @@ pub fn apply_in_pieces(
     engine: &Engine,
     mut next: impl FnMut() -> Result<Option<Entry>, StoreError>,
 ) -> Result<(), StoreError> {
-    let mut pieces = 0_usize;
-    let (mut piece, mut ops) = (EngineBatch::default(), 0);
+    let mut piece = EngineBatch::default();
     while let Some((key, value)) = next()? {
         let is_head = *key == *key::HEAD;
-        if is_head || ops == BATCH_OPS {
+        let bytes = key.len() + value.as_ref().map_or(0, |value| value.len());
+        if is_head || !piece.has_room(1, bytes) {
             engine.apply(std::mem::take(&mut piece))?;
-            ops = 0;
-            pieces += 1;
-            if is_head || pieces.is_multiple_of(PIECES_PER_SYNC) {
-                engine.sync()?;
-            }
+        }
+        if is_head {
+            engine.sync()?;
         }
         piece.set(&key, value.as_ref());
-        ops += 1;
     }
     engine.apply(piece)?;
     engine.sync()
 }
 
+/// Whether a batch and the head record fit into one engine batch; others go through the journal.
+fn fits_at_once(batch: &Batch) -> bool {
+    batch.len() < BATCH_OPS && batch.size() < BATCH_BYTES / 2
+}
+
 fn uids(writes: &[Write]) -> Vec<Uid> {
-    writes
-        .iter()
-        .filter_map(|write| key::uid(&write.key))
-        .collect()
+    writes.iter().filter_map(|write| key::uid(&write.key)).collect()
 }
 
 /// Whoever asked may have gone: that changes nothing.

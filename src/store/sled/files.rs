@@ -9,10 +9,7 @@ use std::path::Path;
 use crate::store::StoreError;
 
 pub fn fault(what: impl Into<String>, source: io::Error) -> StoreError {
-    StoreError::Io {
-        what: what.into(),
-        source,
-    }
+    StoreError::Io { what: what.into(), source }
 }
 
 /// For `map_err`: names what was being done to which path.
@@ -22,9 +19,7 @@ pub fn at<'p>(doing: &'p str, path: &'p Path) -> impl Fn(io::Error) -> StoreErro
 
 /// Makes a file's bytes, or a folder's names, durable.
 pub fn sync(path: &Path) -> Result<(), StoreError> {
-    File::open(path)
-        .and_then(|file| file.sync_all())
-        .map_err(at("sync", path))
+    File::open(path).and_then(|file| file.sync_all()).map_err(at("sync", path))
 }
 
 /// Creates a folder and its parents, durably.
@@ -66,9 +61,7 @@ pub fn remove_folder(path: &Path) -> Result<(), StoreError> {
 /// The names in a folder, sorted. A name that is no UTF-8 is none of ours and is shown as well as it can be.
 pub fn names(dir: &Path) -> Result<Vec<String>, StoreError> {
     let read = || -> io::Result<Vec<String>> {
-        fs::read_dir(dir)?
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-            .collect()
+        fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     };
     let mut names = read().map_err(at("list", dir))?;
     names.sort();

@@ -34,18 +34,10 @@ pub fn open(dir: &Path, options: SledOptions) -> Result<Opened, StoreError> {
     let has = |name: &str| names.iter().any(|other| other == name);
     // Before anything is written, even the lock: this may be someone's home folder.
     if !names.is_empty() && !["STORE", CREATING, LOCK].into_iter().any(has) && !has("sled") {
-        return Err(damaged(
-            &place,
-            "it holds files that are no store's",
-            "name an empty folder",
-        ));
+        return Err(damaged(&place, "it holds files that are no store's", "name an empty folder"));
     }
     let lock = lock(dir)?;
-    let guard = Guard {
-        dir,
-        place,
-        options,
-    };
+    let guard = Guard { dir, place, options };
     match Sidecar::find(dir)? {
         Found::Sidecar(sidecar) => guard.reopen(Some(sidecar), lock),
         Found::Unreadable(why) => {
@@ -53,10 +45,7 @@ pub fn open(dir: &Path, options: SledOptions) -> Result<Opened, StoreError> {
             guard.reopen(None, lock)
         }
         Found::Nothing if dir.join(CREATING).exists() => {
-            tracing::warn!(
-                dir = guard.place,
-                "a store was half created here: creating it again"
-            );
+            tracing::warn!(dir = guard.place, "a store was half created here: creating it again");
             guard.create(lock)
         }
         Found::Nothing if engine::has_data(&data(dir)) => {
@@ -82,11 +71,7 @@ pub fn miscounted(place: &str, expected: Counts, found: Counts) -> StoreError {
 }
 
 fn damaged(place: &str, what: impl Into<String>, advice: &str) -> StoreError {
-    StoreError::Damaged {
-        dir: place.to_owned(),
-        what: what.into(),
-        advice: advice.to_owned(),
-    }
+    StoreError::Damaged { dir: place.to_owned(), what: what.into(), advice: advice.to_owned() }
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {
@@ -94,9 +79,7 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     let file = File::create(&path).map_err(files::at("create", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
-            dir: dir.display().to_string(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { dir: dir.display().to_string() }),
         Err(TryLockError::Error(error)) => Err(files::at("lock", &path)(error)),
     }
 }
@@ -112,11 +95,7 @@ impl Guard<'_> {
     fn accepts(&self, loss: String) -> Result<(), StoreError> {
         match self.options.data_loss {
             DataLoss::Accept => {
-                tracing::warn!(
-                    dir = self.place,
-                    loss,
-                    "opening a damaged store, as accepted"
-                );
+                tracing::warn!(dir = self.place, loss, "opening a damaged store, as accepted");
                 Ok(())
             }
             DataLoss::Refuse => Err(damaged(
@@ -138,11 +117,7 @@ impl Guard<'_> {
         files::create_folder(&journal::folder(self.dir))?;
         let engine = Engine::open(&data, self.options.cache_capacity)?;
         let (store_id, revision) = (random_id()?, Revision::default());
-        let head = Head {
-            store_id,
-            revision,
-            counts: Counts::default(),
-        };
+        let head = Head { store_id, revision, counts: Counts::default() };
         self.write_head(&engine, &head)?;
         Sidecar::new(&head, false).write(self.dir)?;
         files::remove(&marker)?;
@@ -163,15 +138,27 @@ impl Guard<'_> {
         engine::remove_torn_snapshots(&data)?;
         files::create_folder(&journal::folder(self.dir))?;
         let engine = Engine::open(&data, self.options.cache_capacity)?;
-        let head = match self.mend(&engine)? {
-            Some(head) => match self.loss(&head, sidecar.as_ref()) {
+        match self.settle(&engine, sidecar.as_ref()) {
+            Ok(head) => Ok(Opened { engine, head, lock }),
+            Err(refused) => {
+                // So that whoever accepts the loss can open it at once. The refusal says more than this could.
+                let _ = engine.close();
+                Err(refused)
+            }
+        }
+    }
+
+    /// Finds out what the data holds, compares it with what it should hold, and writes that down.
+    fn settle(&self, engine: &Engine, sidecar: Option<&Sidecar>) -> Result<Head, StoreError> {
+        let head = match self.mend(engine)? {
+            Some(head) => match self.loss(&head, sidecar) {
                 None => head,
-                Some(loss) => self.accept(&engine, loss)?,
+                Some(loss) => self.accept(engine, loss)?,
             },
-            None => self.accept(&engine, "its head record is gone".to_owned())?,
+            None => self.accept(engine, "its head record is gone".to_owned())?,
         };
         Sidecar::new(&head, false).write(self.dir)?;
-        Ok(Opened { engine, head, lock })
+        Ok(head)
     }
 
     /// Loads the head, after finishing a batch that a crash interrupted.
@@ -182,10 +169,7 @@ impl Guard<'_> {
         for mut batch in journal::interrupted(self.dir)? {
             let revision = batch.revision;
             if revision.0 > head.revision.0 + 1 {
-                let what = format!(
-                    "its journal goes on at revision {revision}, its data ends at {}",
-                    head.revision
-                );
+                let what = format!("its journal goes on at revision {revision}, its data ends at {}", head.revision);
                 self.accepts(what)?;
             } else if revision > head.revision {
                 tracing::warn!(dir = self.place, %revision, "finishing an interrupted batch");
@@ -206,16 +190,10 @@ impl Guard<'_> {
         };
         let remembered = sidecar.revision();
         if sidecar.store_id != head.store_id {
-            return Some(format!(
-                "its data is of store {}, its file STORE of {}",
-                head.store_id, sidecar.store_id
-            ));
+            return Some(format!("its data is of store {}, its file STORE of {}", head.store_id, sidecar.store_id));
         }
         if head.revision < remembered || (sidecar.clean && head.revision != remembered) {
-            return Some(format!(
-                "its data ends at revision {}, it was at {remembered}",
-                head.revision
-            ));
+            return Some(format!("its data ends at revision {}, it was at {remembered}", head.revision));
         }
         if head.revision == remembered && head.counts != sidecar.counts() {
             return Some(miscounted(&self.place, sidecar.counts(), head.counts).to_string());

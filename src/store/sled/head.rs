@@ -38,9 +38,7 @@ impl Head {
             entities: self.counts.entities,
             tombstones: self.counts.tombstones,
         };
-        Body::opaque(&body.encode_to_vec())
-            .seal(key::HEAD, self.revision)
-            .into()
+        Body::opaque(&body.encode_to_vec()).seal(key::HEAD, self.revision).into()
     }
 
     pub fn load(engine: &Engine, place: &str) -> Result<Option<Self>, StoreError> {
@@ -49,26 +47,12 @@ impl Head {
         };
         let read = || {
             let opened = record::open(key::HEAD, value.as_ref())?;
-            let body = HeadBody::decode(opened.body)
-                .map_err(|_| RecordFault::Damaged("its body is no head record"))?;
-            let HeadBody {
-                store_id,
-                entities,
-                tombstones,
-            } = body;
-            let counts = Counts {
-                entities,
-                tombstones,
-            };
-            Ok(Self {
-                store_id,
-                revision: opened.revision,
-                counts,
-            })
+            let body = HeadBody::decode(opened.body).map_err(|_| RecordFault::Damaged("its body is no head record"))?;
+            let HeadBody { store_id, entities, tombstones } = body;
+            let counts = Counts { entities, tombstones };
+            Ok(Self { store_id, revision: opened.revision, counts })
         };
-        read()
-            .map(Some)
-            .map_err(|why| fault(place, key::HEAD, &why))
+        read().map(Some).map_err(|why| fault(place, key::HEAD, &why))
     }
 
     /// Finds out revision and counts from the records themselves.
@@ -81,10 +65,6 @@ impl Head {
             revision = revision.max(opened.revision);
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(Self {
-            store_id,
-            revision,
-            counts,
-        })
+        Ok(Self { store_id, revision, counts })
     }
 }

@@ -50,9 +50,7 @@ pub fn write<'e>(
 ) -> Result<(), Unwritten> {
     let path = path(dir, revision);
     let sync = || files::sync(&folder(dir));
-    let written = write_file(&path, revision, entries)
-        .map_err(files::at("write", &path))
-        .and_then(|()| sync());
+    let written = write_file(&path, revision, entries).map_err(files::at("write", &path)).and_then(|()| sync());
     written.map_err(|why| match files::remove(&path).and_then(|()| sync()) {
         Ok(()) => Unwritten::Nothing(why),
         Err(worse) => Unwritten::Unsure(worse),
@@ -64,10 +62,7 @@ fn write_file<'e>(
     revision: Revision,
     entries: impl Iterator<Item = (&'e Bytes, Option<&'e Bytes>)>,
 ) -> io::Result<()> {
-    let mut out = Hashing {
-        inner: BufWriter::new(File::create(path)?),
-        hash: Xxh3::new(),
-    };
+    let mut out = Hashing { inner: BufWriter::new(File::create(path)?), hash: Xxh3::new() };
     out.write_all(MAGIC)?;
     out.write_all(&revision.0.to_be_bytes())?;
     for (key, value) in entries {
@@ -77,14 +72,9 @@ fn write_file<'e>(
         out.write_all(key)?;
         out.write_all(value.map_or(&[], |value| value))?;
     }
-    let Hashing {
-        inner: mut file,
-        hash,
-    } = out;
+    let Hashing { inner: mut file, hash } = out;
     file.write_all(&hash.digest().to_be_bytes())?;
-    file.into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .sync_all()
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 pub fn remove(dir: &Path, revision: Revision) -> Result<(), StoreError> {
@@ -108,10 +98,7 @@ pub fn interrupted(dir: &Path) -> Result<Vec<Interrupted>, StoreError> {
             Some(batch) => found.push(batch),
             None => {
                 let file = path.display().to_string();
-                tracing::warn!(
-                    file,
-                    "removing an incomplete batch: it was never acknowledged"
-                );
+                tracing::warn!(file, "removing an incomplete batch: it was never acknowledged");
                 files::remove(&path)?;
             }
         }
@@ -127,10 +114,7 @@ impl Interrupted {
             return Ok(None);
         };
         let mut file = BufReader::new(File::open(path)?);
-        let mut out = Hashing {
-            inner: io::sink(),
-            hash: Xxh3::new(),
-        };
+        let mut out = Hashing { inner: io::sink(), hash: Xxh3::new() };
         io::copy(&mut file.by_ref().take(body), &mut out)?;
         if read_u64(&mut file)? != out.hash.digest() {
             return Ok(None);
@@ -141,12 +125,7 @@ impl Interrupted {
         let revision = Revision(read_u64(&mut file)?);
         let left = body.checked_sub(MAGIC.len() as u64 + 8);
         Ok(match (magic == *MAGIC, left) {
-            (true, Some(left)) => Some(Self {
-                revision,
-                entries: file,
-                left,
-                path: path.to_owned(),
-            }),
+            (true, Some(left)) => Some(Self { revision, entries: file, left, path: path.to_owned() }),
             _ => None,
         })
     }
@@ -169,20 +148,14 @@ impl Interrupted {
         let value = read_u32(&mut self.entries)?;
         self.left = self.left.saturating_sub(8);
         let key = self.bytes(key)?;
-        let value = if value == REMOVED {
-            None
-        } else {
-            Some(self.bytes(value)?)
-        };
+        let value = if value == REMOVED { None } else { Some(self.bytes(value)?) };
         Ok((key, value))
     }
 
     fn bytes(&mut self, length: u32) -> io::Result<Bytes> {
         let length = u64::from(length);
-        self.left = self
-            .left
-            .checked_sub(length)
-            .ok_or_else(|| io::Error::other("an entry is longer than its file"))?;
+        self.left =
+            self.left.checked_sub(length).ok_or_else(|| io::Error::other("an entry is longer than its file"))?;
         let mut bytes = Vec::new();
         self.entries.by_ref().take(length).read_to_end(&mut bytes)?;
         Ok(bytes.into())

@@ -66,10 +66,7 @@ impl Sidecar {
     }
 
     pub fn counts(&self) -> Counts {
-        Counts {
-            entities: self.entities,
-            tombstones: self.tombstones,
-        }
+        Counts { entities: self.entities, tombstones: self.tombstones }
     }
 
     /// Replaces the file, durably.
@@ -101,18 +98,12 @@ impl Sidecar {
         if let Ok(Preamble { format, written_by }) = serde_json::from_slice(&text)
             && format > FORMAT
         {
-            let writer = if written_by.is_empty() {
-                "the version that wrote it"
-            } else {
-                &written_by
-            };
+            let writer = if written_by.is_empty() { "the version that wrote it" } else { &written_by };
             return Err(StoreError::Format {
                 dir: dir.display().to_string(),
                 found: format,
                 supported: FORMAT,
-                advice: format!(
-                    "start {writer} again, or let it `hubwarden export` and import the file here"
-                ),
+                advice: format!("start {writer} again, or let it `hubwarden export` and import the file here"),
             });
         }
         Ok(match serde_json::from_slice(&text) {

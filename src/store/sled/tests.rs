@@ -16,10 +16,7 @@ use crate::store::conformance::{number, numbered, put, user};
 use crate::store::{Batch, Revision, Store, StoreError};
 
 fn options() -> SledOptions {
-    SledOptions {
-        cache_capacity: 8 << 20,
-        ..SledOptions::default()
-    }
+    SledOptions { cache_capacity: 8 << 20, ..SledOptions::default() }
 }
 
 fn open(dir: &Path) -> SledStore {
@@ -27,13 +24,7 @@ fn open(dir: &Path) -> SledStore {
 }
 
 fn accepting(dir: &Path) -> Result<SledStore, StoreError> {
-    SledStore::open(
-        dir,
-        SledOptions {
-            data_loss: DataLoss::Accept,
-            ..options()
-        },
-    )
+    SledStore::open(dir, SledOptions { data_loss: DataLoss::Accept, ..options() })
 }
 
 /// The error of opening a folder that must be refused.
@@ -58,8 +49,7 @@ fn three_users() -> TempDir {
 /// Changes the folder's sidecar.
 fn edit_sidecar(dir: &Path, edit: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) {
     let path = dir.join("STORE");
-    let mut json: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     edit(json.as_object_mut().unwrap());
     std::fs::write(&path, json.to_string()).unwrap();
 }

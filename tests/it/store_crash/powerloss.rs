@@ -42,19 +42,11 @@ struct Name {
 impl Shadow {
     /// Starts with what is in the folder now.
     pub fn of(root: &Path) -> Self {
-        let shadow = Self {
-            root: root.to_owned(),
-            state: TempDir::new().unwrap(),
-        };
+        let shadow = Self { root: root.to_owned(), state: TempDir::new().unwrap() };
         fs::create_dir(shadow.state.path().join("files")).unwrap();
         let names = live(root);
         let mut list = String::new();
-        for Name {
-            folder,
-            identity,
-            path,
-        } in &names
-        {
+        for Name { folder, identity, path } in &names {
             let sort = if *folder { 'd' } else { 'f' };
             list += &format!("{sort}\t{identity}\t{}\n", path.display());
             if !folder {
@@ -71,19 +63,14 @@ impl Shadow {
 
     /// Puts the library under a process to come.
     pub fn preload(&self, command: &mut Command) {
-        command
-            .env("LD_PRELOAD", library())
-            .env("SHADOW_ROOT", &self.root)
-            .env("SHADOW_DIR", self.state.path());
+        command.env("LD_PRELOAD", library()).env("SHADOW_ROOT", &self.root).env("SHADOW_DIR", self.state.path());
     }
 
     /// Leaves in the folder what the power left.
     pub fn cut_power(self, loss: Loss, dice: &mut Dice) {
         let live = live(&self.root);
-        let by_identity: HashMap<&str, &Path> = live
-            .iter()
-            .map(|name| (name.identity.as_str(), name.path.as_path()))
-            .collect();
+        let by_identity: HashMap<&str, &Path> =
+            live.iter().map(|name| (name.identity.as_str(), name.path.as_path())).collect();
         let durable = self.durable_names();
         let names = match loss {
             Loss::SomeUnsynced if dice.below(2) == 0 => &live,
@@ -91,12 +78,7 @@ impl Shadow {
         };
         let left = self.root.with_extension("left");
         fs::create_dir_all(&left).unwrap();
-        for Name {
-            folder,
-            identity,
-            path,
-        } in names
-        {
+        for Name { folder, identity, path } in names {
             let to = left.join(path.strip_prefix(&self.root).unwrap());
             if *folder {
                 fs::create_dir_all(to).unwrap();
@@ -119,14 +101,8 @@ impl Shadow {
         let list = fs::read_to_string(self.state.path().join("names")).unwrap();
         let line = |line: &str| {
             let parts: Vec<&str> = line.split('\t').collect();
-            let [sort, identity, path] = parts[..] else {
-                panic!("{line}")
-            };
-            Name {
-                folder: sort == "d",
-                identity: identity.to_owned(),
-                path: path.into(),
-            }
+            let [sort, identity, path] = parts[..] else { panic!("{line}") };
+            Name { folder: sort == "d", identity: identity.to_owned(), path: path.into() }
         };
         list.lines().map(line).collect()
     }
@@ -143,22 +119,9 @@ fn live(folder: &Path) -> Vec<Name> {
         let about = fs::symlink_metadata(&path).unwrap();
         // As shadow.c names it.
         let born = about.created().unwrap().duration_since(UNIX_EPOCH).unwrap();
-        let identity = format!(
-            "{}.{}{:09}",
-            about.ino(),
-            born.as_secs(),
-            born.subsec_nanos()
-        );
-        let below = if about.is_dir() {
-            live(&path)
-        } else {
-            Vec::new()
-        };
-        names.push(Name {
-            folder: about.is_dir(),
-            identity,
-            path,
-        });
+        let identity = format!("{}.{}{:09}", about.ino(), born.as_secs(), born.subsec_nanos());
+        let below = if about.is_dir() { live(&path) } else { Vec::new() };
+        names.push(Name { folder: about.is_dir(), identity, path });
         names.extend(below);
     }
     names
@@ -183,11 +146,7 @@ fn mix(synced: Vec<u8>, written: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
     };
     let mut left = Vec::with_capacity(size + PAGE);
     for at in (0..size).step_by(PAGE) {
-        let from = if dice.below(2) == 0 {
-            &synced
-        } else {
-            &written
-        };
+        let from = if dice.below(2) == 0 { &synced } else { &written };
         left.extend(page(from, at));
     }
     left.truncate(size);

@@ -44,13 +44,8 @@ impl Kind {
         let user = |name: String| Uid::new("Hub::User", name);
         match self {
             Self::Single => vec![user(format!("single/{thread}"))],
-            Self::Pair => vec![
-                user(format!("a/{thread}")),
-                Uid::new("Hub::Zone", format!("z/{thread}")),
-            ],
-            Self::Crowd => (0..CROWD)
-                .map(|k| user(format!("crowd/{}/{k}", thread)))
-                .collect(),
+            Self::Pair => vec![user(format!("a/{thread}")), Uid::new("Hub::Zone", format!("z/{thread}"))],
+            Self::Crowd => (0..CROWD).map(|k| user(format!("crowd/{}/{k}", thread))).collect(),
         }
     }
 
@@ -60,15 +55,9 @@ impl Kind {
             let mut entity = Entity::bare(uid);
             entity.attrs.insert("n".into(), Value::Long(n as i64));
             // Records of many sizes, now and then large ones.
-            let size = if n % 13 == 0 && self == Self::Pair {
-                40_000
-            } else {
-                100 + n % 400
-            };
+            let size = if n.is_multiple_of(13) && self == Self::Pair { 40_000 } else { 100 + n % 400 };
             let text = "x".repeat(size as usize);
-            entity
-                .attrs
-                .insert("text".into(), Value::String(text.into()));
+            entity.attrs.insert("text".into(), Value::String(text.into()));
             batch.put(&entity);
         }
         batch
@@ -112,11 +101,7 @@ fn writes_until_it_is_killed() {
             scope.spawn(move || {
                 let start = {
                     let reader = store.read().unwrap();
-                    KINDS
-                        .map(|kind| stored(&*reader, kind, thread))
-                        .into_iter()
-                        .max()
-                        .unwrap()
+                    KINDS.map(|kind| stored(&*reader, kind, thread)).into_iter().max().unwrap()
                 };
                 for n in start + 1.. {
                     let Revision(revision) = store.commit(Kind::of(n).batch(thread, n)).unwrap();
@@ -144,9 +129,7 @@ impl Acked {
             return false;
         };
         let numbers: Vec<u64> = ack.split(' ').map(|part| part.parse().unwrap()).collect();
-        let [thread, n, revision] = numbers[..] else {
-            panic!("{ack}")
-        };
+        let [thread, n, revision] = numbers[..] else { panic!("{ack}") };
         self.commits += 1;
         self.head = self.head.max(revision);
         self.numbers.insert((Kind::of(n), thread), n);
@@ -156,19 +139,12 @@ impl Acked {
     /// Every acknowledged change is there, and each batch whole.
     pub fn check(&self, store: &SledStore) {
         let reader = store.read().unwrap();
-        assert!(
-            self.head <= reader.revision().0,
-            "revision {} was acknowledged",
-            self.head
-        );
+        assert!(self.head <= reader.revision().0, "revision {} was acknowledged", self.head);
         for thread in 0..THREADS {
             for kind in KINDS {
                 let found = stored(&*reader, kind, thread);
                 let acked = self.numbers.get(&(kind, thread)).copied().unwrap_or(0);
-                assert!(
-                    acked <= found,
-                    "{kind:?} of thread {thread}: {acked} acknowledged, {found} there"
-                );
+                assert!(acked <= found, "{kind:?} of thread {thread}: {acked} acknowledged, {found} there");
             }
         }
     }

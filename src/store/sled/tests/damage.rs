@@ -29,12 +29,7 @@ fn a_flipped_byte_in_a_value_is_an_error_and_not_an_absent_entity() {
     let reader = store.read().unwrap();
     assert_eq!(number(&*reader, "anna"), Some(0));
     let error = reader.get(&user("ben")).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("Hub::User::\"ben\" cannot be read"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("Hub::User::\"ben\" cannot be read"), "{error}");
     assert!(reader.list(&Default::default(), None, 10).is_err());
     drop(reader);
     assert!(matches!(store.verify(), Err(StoreError::Damaged { .. })));
@@ -50,10 +45,7 @@ fn a_value_moved_under_another_name_is_an_error() {
     tamper(dir.path(), "anna", |value| taken = value.clone());
     tamper(dir.path(), "ben", |value| *value = taken);
     let store = open(dir.path());
-    assert!(matches!(
-        store.read().unwrap().get(&user("ben")),
-        Err(StoreError::Damaged { .. })
-    ));
+    assert!(matches!(store.read().unwrap().get(&user("ben")), Err(StoreError::Damaged { .. })));
 }
 
 #[test]
@@ -72,9 +64,7 @@ fn a_flipped_byte_on_disk_is_noticed_wherever_it_is() {
     let dir = TempDir::new().unwrap();
     let store = open(dir.path());
     for n in 0..40 {
-        let many: Vec<_> = (0..20)
-            .map(|k| numbered(&format!("u{:03}", n * 20 + k), k))
-            .collect();
+        let many: Vec<_> = (0..20).map(|k| numbered(&format!("u{:03}", n * 20 + k), k)).collect();
         store.commit(put(&many)).unwrap();
     }
     store.close().unwrap();
@@ -98,11 +88,7 @@ fn a_flipped_byte_on_disk_is_noticed_wherever_it_is() {
         // What was overwritten since may be damaged without harm; what counts is that nothing is missing.
         let reader = store.read().unwrap();
         for n in 0..800 {
-            assert_eq!(
-                number(&*reader, &format!("u{n:03}")),
-                Some(n % 20),
-                "byte {at}"
-            );
+            assert_eq!(number(&*reader, &format!("u{n:03}")), Some(n % 20), "byte {at}");
         }
     }
     assert!(noticed > 0);

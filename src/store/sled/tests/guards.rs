@@ -22,10 +22,7 @@ fn a_folder_with_other_files_is_refused_and_left_alone() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("notes.txt"), "mine").unwrap();
     assert_damaged(&refused(dir.path()), "files that are no store's");
-    assert_damaged(
-        &accepting(dir.path()).err().unwrap(),
-        "files that are no store's",
-    );
+    assert_damaged(&accepting(dir.path()).err().unwrap(), "files that are no store's");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
@@ -69,22 +66,12 @@ fn data_older_than_the_sidecar_is_refused_until_the_loss_is_accepted() {
         sidecar.insert("head".to_owned(), 7.into());
         sidecar.insert("clean".to_owned(), false.into());
     });
-    assert_damaged(
-        &refused(dir.path()),
-        "its data ends at revision 3, it was at 7",
-    );
+    assert_damaged(&refused(dir.path()), "its data ends at revision 3, it was at 7");
     let before = open_id(dir.path());
     let store = accepting(dir.path()).unwrap();
-    assert_ne!(
-        store.id(),
-        before,
-        "revisions are given again, so it is another store"
-    );
+    assert_ne!(store.id(), before, "revisions are given again, so it is another store");
     assert_eq!(store.stats().entities, 3);
-    assert_eq!(
-        store.commit(put(&[numbered("dora", 1)])).unwrap(),
-        Revision(4)
-    );
+    assert_eq!(store.commit(put(&[numbered("dora", 1)])).unwrap(), Revision(4));
     drop(store);
     assert_eq!(open(dir.path()).stats().entities, 4);
 }
@@ -123,26 +110,10 @@ fn a_newer_format_is_refused_with_what_to_do() {
         sidecar.remove("clean");
     });
     let error = refused(dir.path());
-    assert!(
-        matches!(
-            error,
-            StoreError::Format {
-                found: 2,
-                supported: 1,
-                ..
-            }
-        ),
-        "{error}"
-    );
-    assert!(
-        error.to_string().contains("start hubwarden 9.1.0 again"),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Format { found: 2, supported: 1, .. }), "{error}");
+    assert!(error.to_string().contains("start hubwarden 9.1.0 again"), "{error}");
     // Nobody can accept what this version does not understand.
-    assert!(matches!(
-        accepting(dir.path()),
-        Err(StoreError::Format { .. })
-    ));
+    assert!(matches!(accepting(dir.path()), Err(StoreError::Format { .. })));
 }
 
 #[test]

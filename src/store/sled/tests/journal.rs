@@ -12,25 +12,14 @@ use crate::store::{CommitError, key};
 /// Puts a batch of 250 users into the journal of a closed store as revision 4, as if the process died right after.
 fn promise(dir: &Path) {
     let many: Vec<Entity> = (0..250).map(|n| numbered(&format!("u{n:03}"), n)).collect();
-    let before = Counts {
-        entities: 3,
-        tombstones: 0,
-    };
+    let before = Counts { entities: 3, tombstones: 0 };
     let planned = plan(put(&many), Revision(4), before, "", |_| Ok(None)).unwrap();
     let sidecar = fs::read_to_string(dir.join("STORE")).unwrap();
     let sidecar: serde_json::Value = serde_json::from_str(&sidecar).unwrap();
     let store_id = sidecar["store_id"].as_str().unwrap().to_owned();
-    let head = Head {
-        store_id,
-        revision: Revision(4),
-        counts: planned.counts,
-    }
-    .encode();
+    let head = Head { store_id, revision: Revision(4), counts: planned.counts }.encode();
     let head_key: Bytes = key::HEAD.into();
-    let entries = planned
-        .writes
-        .iter()
-        .map(|write| (&write.key, write.new.as_ref()));
+    let entries = planned.writes.iter().map(|write| (&write.key, write.new.as_ref()));
     let entries = entries.chain([(&head_key, Some(&head))]);
     assert!(journal::write(dir, Revision(4), entries).is_ok());
     // A process that died did not close.
@@ -128,12 +117,7 @@ fn a_batch_beyond_the_data_means_that_data_is_missing() {
     assert!(journal::write(dir.path(), to, [(&later, None)].into_iter()).is_ok());
     fs::remove_file(journal::path(dir.path(), from)).unwrap();
     let error = refused(dir.path());
-    assert!(
-        error
-            .to_string()
-            .contains("goes on at revision 9, its data ends at 3"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("goes on at revision 9, its data ends at 3"), "{error}");
 }
 
 #[test]
@@ -144,10 +128,7 @@ fn a_batch_that_does_not_fit_on_the_disk_changes_nothing_and_the_store_goes_on()
     std::os::unix::fs::symlink("/dev/full", journal::path(dir.path(), Revision(1))).unwrap();
     let many: Vec<Entity> = (0..250).map(|n| numbered(&format!("u{n}"), n)).collect();
     let error = store.commit(put(&many)).unwrap_err();
-    assert!(
-        matches!(error, CommitError::Store(StoreError::Io { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, CommitError::Store(StoreError::Io { .. })), "{error}");
     assert_eq!(store.stats().entities, 0);
     assert_eq!(store.commit(put(&many)).unwrap(), Revision(1));
 }
@@ -163,10 +144,7 @@ fn a_store_that_cannot_tell_what_reached_the_disk_stops() {
     assert!(store.commit(put(&many)).is_err());
     assert!(matches!(store.read().err(), Some(StoreError::Stopped(_))));
     let refused = store.commit(put(&[numbered("anna", 1)]));
-    assert!(matches!(
-        refused,
-        Err(CommitError::Store(StoreError::Stopped(_)))
-    ));
+    assert!(matches!(refused, Err(CommitError::Store(StoreError::Stopped(_)))));
     assert!(matches!(store.close(), Err(StoreError::Stopped(_))));
     fs::remove_dir(blocker).unwrap();
     assert_eq!(open(dir.path()).stats().entities, 0);

@@ -13,35 +13,23 @@ fn reopening_keeps_everything() {
     let many: Vec<Entity> = (0..500).map(|n| numbered(&format!("u{n}"), n)).collect();
     store.commit(put(&many)).unwrap();
     let mut batch = Batch::new();
-    batch
-        .delete(&user("u7"))
-        .set_record(Table::ApiKey, b"k", b"v");
+    batch.delete(&user("u7")).set_record(Table::ApiKey, b"k", b"v");
     store.commit(batch).unwrap();
     let (id, before) = (store.id().to_owned(), store.stats());
     store.close().unwrap();
 
     let store = open(dir.path());
     assert_eq!(store.id(), id);
-    let Stats {
-        entities,
-        tombstones,
-        ..
-    } = store.stats();
+    let Stats { entities, tombstones, .. } = store.stats();
     assert_eq!((entities, tombstones), (before.entities, before.tombstones));
     let reader = store.read().unwrap();
     assert_eq!(reader.revision(), Revision(2));
     assert_eq!(number(&*reader, "u499"), Some(499));
-    assert_eq!(
-        reader.get(&user("u7")).unwrap(),
-        Lookup::Deleted(Revision(2))
-    );
+    assert_eq!(reader.get(&user("u7")).unwrap(), Lookup::Deleted(Revision(2)));
     assert_eq!(reader.record(Table::ApiKey, b"k").unwrap().unwrap(), b"v");
     drop(reader);
     assert_eq!(store.verify().unwrap(), 501);
-    assert_eq!(
-        store.commit(put(&[numbered("new", 1)])).unwrap(),
-        Revision(3)
-    );
+    assert_eq!(store.commit(put(&[numbered("new", 1)])).unwrap(), Revision(3));
 }
 
 #[test]
@@ -49,10 +37,7 @@ fn a_store_that_was_dropped_opens_again_at_once() {
     let dir = TempDir::new().unwrap();
     for n in 0..5 {
         let store = open(dir.path());
-        assert_eq!(
-            store.commit(put(&[numbered("anna", n)])).unwrap(),
-            Revision(n as u64 + 1)
-        );
+        assert_eq!(store.commit(put(&[numbered("anna", n)])).unwrap(), Revision(n as u64 + 1));
         drop(store);
     }
 }
@@ -89,26 +74,17 @@ fn no_record_that_a_store_takes_is_kept_outside_the_log() {
     let large = |n: usize, fill: &str| {
         let mut entity = Entity::bare(user(&format!("{n:04}{}", "k".repeat(1_000))));
         let text = fill.repeat(MAX_RECORD_BYTES - 2_000);
-        entity
-            .attrs
-            .insert("text".into(), Value::String(text.into()));
+        entity.attrs.insert("text".into(), Value::String(text.into()));
         entity
     };
-    let blobs = || {
-        std::fs::read_dir(dir.path().join("sled/blobs"))
-            .unwrap()
-            .count()
-    };
+    let blobs = || std::fs::read_dir(dir.path().join("sled/blobs")).unwrap().count();
     for round in 0..3 {
         // Once in order, once scattered, and each record twice in its leaf before that splits.
         for step in [1, 37] {
             for chunk in 0..4 {
                 let mut batch = Batch::new();
                 for n in 0..50 {
-                    batch.put(&large(
-                        ((chunk * 50 + n) * step) % 200,
-                        ["a", "b", "c"][round],
-                    ));
+                    batch.put(&large(((chunk * 50 + n) * step) % 200, ["a", "b", "c"][round]));
                 }
                 store.commit(batch).unwrap();
                 assert_eq!(blobs(), 0);

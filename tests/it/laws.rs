@@ -1,0 +1,7 @@
+//! Laws: what holds in every world, tried on random ones. `PROPTEST_CASES` says on how many.
+
+mod admission;
+mod engine;
+mod hub;
+mod slice;
+mod traps;
