@@ -6,6 +6,7 @@
 
 mod authorize;
 mod bundle;
+mod client;
 mod completions;
 mod config;
 mod data;
@@ -15,6 +16,7 @@ mod export;
 mod fmt;
 mod import;
 mod key;
+mod serve;
 mod terminal;
 mod validate;
 mod version;
@@ -31,6 +33,7 @@ use export::ExportArgs;
 use fmt::FmtArgs;
 use import::ImportArgs;
 use key::KeyArgs;
+use serve::ServeArgs;
 use terminal::Terminal;
 use validate::ValidateArgs;
 
@@ -53,6 +56,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve decisions over HTTP.
+    Serve(ServeArgs),
     /// Check policies and schema, and optionally entities, strictly.
     Validate(ValidateArgs),
     /// Format policy files, keeping what they mean.
@@ -96,6 +101,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
     match command {
+        Command::Serve(args) => serve::run(args, setting),
         Command::Validate(args) => validate::run(args, setting),
         Command::Fmt(args) => fmt::run(args, setting),
         Command::Authorize(args) => authorize::run(args, setting),

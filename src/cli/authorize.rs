@@ -3,7 +3,7 @@
 mod question;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -11,8 +11,9 @@ use jiff::Timestamp;
 
 use super::Setting;
 use super::bundle::BundleArgs;
+use super::client::{Client, ServerArgs};
 use super::data::{self, DataArgs, Missing};
-use super::entities::Source;
+use super::entities::{self, Source};
 use super::exit::{Exit, Failure};
 use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::entity::Entity;
@@ -29,6 +30,8 @@ pub(super) struct AuthorizeArgs {
     bundle: BundleArgs,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Entities, before those of the store: a JSON array or one JSON object a line; `-` reads stdin
     #[arg(long, value_name = "FILE")]
     entities: Option<PathBuf>,
@@ -54,11 +57,20 @@ pub(super) struct AuthorizeArgs {
 
 pub(super) fn run(args: &AuthorizeArgs, setting: &Setting) -> Result<Exit, Failure> {
     let written = written(args)?;
+    let report = match args.server.client(setting)? {
+        Some(client) => ask_server(args, &client, &written)?,
+        None => ask(args, setting, written)?,
+    };
+    setting.terminal.print(&report, &report)?;
+    Ok(if report.allowed() { Exit::Success } else { Exit::Deny })
+}
+
+fn ask(args: &AuthorizeArgs, setting: &Setting, written: Written) -> Result<Report, Failure> {
     let warden = open(args, setting)?;
     let session = warden.session(Api::Cli, None)?;
     let bundle = session.bundle();
     let entities = match &args.entities {
-        Some(path) => entities(path, bundle)?,
+        Some(path) => admitted(path, bundle)?,
         None => Vec::new(),
     };
     let question = written.resolve(bundle)?;
@@ -69,9 +81,23 @@ pub(super) fn run(args: &AuthorizeArgs, setting: &Setting) -> Result<Exit, Failu
         context: question.context,
         entities,
     })?;
-    let report = Report::new(&ruling, args.data.named(setting).is_some());
-    setting.terminal.print(&report, &report)?;
-    Ok(if ruling.answer.allowed() { Exit::Success } else { Exit::Deny })
+    Ok(Report::new(&ruling, args.data.named(setting).is_some()))
+}
+
+fn ask_server(args: &AuthorizeArgs, client: &Client, written: &Written) -> Result<Report, Failure> {
+    if args.now.is_some() {
+        return Err(Failure::new("a server decides by its own clock: `--now` goes with files and `--data` only"));
+    }
+    let mut request = written.to_request()?;
+    if let Some(path) = &args.entities {
+        let source = Source::open(path)?;
+        let name = source.name.clone();
+        let entities = source.pieces.map(|piece| entities::parse(piece, &name)).collect::<Result<Vec<_>, _>>();
+        request.insert("entities".to_owned(), entities.map_err(|fault| Failure::invalid(fault.to_string()))?.into());
+    }
+    let answer = client.post("/v1/authorize", &request.into())?;
+    serde_json::from_value(answer)
+        .map_err(|error| Failure::new(format!("the server's answer is not understood: {error}")))
 }
 
 fn written(args: &AuthorizeArgs) -> Result<Written, Failure> {
@@ -97,7 +123,7 @@ fn open(args: &AuthorizeArgs, setting: &Setting) -> Result<Warden, Failure> {
     data::warden(store, &args.bundle, setting, clock)
 }
 
-fn entities(path: &std::path::Path, bundle: &Bundle) -> Result<Vec<Entity>, Failure> {
+fn admitted(path: &Path, bundle: &Bundle) -> Result<Vec<Entity>, Failure> {
     let read = Source::open(path)?.entities(bundle);
     read.collect::<Result<_, _>>().map_err(|fault| Failure::invalid(fault.to_string()))
 }

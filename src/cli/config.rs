@@ -3,12 +3,14 @@
 //! Its keys are the flags' names. Relative paths in it start at its own folder, so that it works from anywhere.
 //! Secrets never stand in it: it names files that hold them.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
 
 use super::exit::Failure;
+use super::serve::{LimitsConfig, LogFormat, PoliciesFrom};
 use super::terminal::{Color, Format};
 
 /// Read when it exists and no other file is named.
@@ -34,6 +36,14 @@ pub(super) struct Config {
     pub policies: Option<PathBuf>,
     pub schema: Option<PathBuf>,
     pub data: Option<PathBuf>,
+    pub server: Option<String>,
+    pub key_file: Option<PathBuf>,
+    pub listen: Option<SocketAddr>,
+    pub policies_from: Option<PoliciesFrom>,
+    pub public_url: Option<String>,
+    pub log: Option<String>,
+    pub log_format: Option<LogFormat>,
+    pub limits: LimitsConfig,
     pub format: Option<Format>,
     pub color: Option<Color>,
 }
@@ -59,7 +69,8 @@ impl Config {
         let mut config: Self = serde_saphyr::from_str(text)
             .map_err(|error| Failure::new(format!("in the configuration {}: {error}", path.display())))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for relative in [&mut config.policies, &mut config.schema, &mut config.data].into_iter().flatten() {
+        let paths = [&mut config.policies, &mut config.schema, &mut config.data, &mut config.key_file];
+        for relative in paths.into_iter().flatten() {
             *relative = folder.join(&*relative);
         }
         Ok(config)

@@ -9,7 +9,7 @@ use super::Setting;
 use super::bundle::BundleArgs;
 use super::exit::Failure;
 use crate::clock::Clock;
-use crate::pdp::Bundle;
+use crate::pdp::{Bundle, BundleSource};
 use crate::store::{SledOptions, SledStore, Store, StoreError};
 use crate::warden::{BundleError, BundleOrigin, Warden, embedded, folder, stored_bundle};
 
@@ -66,6 +66,16 @@ pub(super) fn warden(
         (None, Some(stored)) => (stored, BundleOrigin::Store),
         (None, None) => (embedded(), BundleOrigin::Embedded),
     };
+    join(store, source, origin, clock)
+}
+
+/// Builds a bundle and joins it with a store.
+pub(super) fn join(
+    store: Arc<dyn Store>,
+    source: BundleSource,
+    origin: BundleOrigin,
+    clock: Arc<dyn Clock>,
+) -> Result<Warden, Failure> {
     Ok(Warden::new(store, Bundle::build(source)?, origin, clock)?)
 }
 

@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::Value as Json;
 
 use super::exit::Failure;
 use crate::entity::{Entity, uid_from_json};
@@ -59,25 +60,30 @@ impl Source {
     /// Every entity of the file, read under the bundle's schema.
     pub fn entities(self, bundle: &Bundle) -> impl Iterator<Item = Result<Entity, EntityFault>> {
         let Self { name, pieces } = self;
-        pieces.map(move |piece| match piece {
-            Ok(piece) => admit(&piece, bundle, &name),
-            Err(fault) => Err(EntityFault { file: name.clone(), line: fault.line, message: fault.message }),
+        pieces.map(move |piece| {
+            let line = piece.as_ref().map_or(0, |piece| piece.line);
+            admit(&parse(piece, &name)?, line, bundle, &name)
         })
     }
 }
 
-/// Reads one entity under the bundle's schema.
-pub(super) fn admit(piece: &Piece, bundle: &Bundle, file: &str) -> Result<Entity, EntityFault> {
+/// The JSON of one entity.
+pub(super) fn parse(piece: Result<Piece, Broken>, file: &str) -> Result<Json, EntityFault> {
     let fault = |line, message| EntityFault { file: file.to_owned(), line, message };
-    let json = json::parse(&piece.text).map_err(|error| {
+    let piece = piece.map_err(|broken| fault(broken.line, broken.message))?;
+    json::parse(&piece.text).map_err(|error| {
         let message = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         let message = message.strip_suffix(&place).unwrap_or(&message);
         fault(piece.line + error.line().saturating_sub(1), format!("column {}: {message}", error.column()))
-    })?;
-    bundle.admission().entity(&json).map_err(|found| {
+    })
+}
+
+/// Reads one entity under the bundle's schema.
+pub(super) fn admit(json: &Json, line: usize, bundle: &Bundle, file: &str) -> Result<Entity, EntityFault> {
+    bundle.admission().entity(json).map_err(|found| {
         let uid = json.get("uid").and_then(|uid| uid_from_json(uid, "uid").ok());
         let of = uid.map(|uid| format!("{uid}: ")).unwrap_or_default();
-        fault(piece.line, format!("{of}{found}"))
+        EntityFault { file: file.to_owned(), line, message: format!("{of}{found}") }
     })
 }

@@ -1,10 +1,13 @@
 //! `hubwarden import`: entities from a file into a store, all of them or none.
 //!
 //! The file is read in groups; the entities of a group are read under the schema on all cores. Memory holds one group,
-//! and without `--continue` also what is to be committed, in its encoded form.
+//! and without `--continue` also what is to be committed, in its encoded form. With `--server` the server reads them
+//! under its schema, and the whole file is one request.
 
+mod local;
 mod progress;
 mod read;
+mod remote;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,16 +18,15 @@ use serde_json::json;
 
 use super::Setting;
 use super::bundle::BundleArgs;
+use super::client::ServerArgs;
 use super::data::{self, DataArgs, Missing};
 use super::entities::{EntityFault, Source};
 use super::exit::{Exit, Failure};
 use crate::clock::SystemClock;
-use crate::entity::Entity;
-use crate::pdp::Bundle;
-use crate::store::{Batch, CommitError, Expect, Lookup, Op, Revision};
-use crate::warden::{Api, ChangeError, DeadId, Warden};
+use crate::warden::DeadId;
+use local::Local;
 use progress::Progress;
-use read::Groups;
+use remote::Remote;
 
 /// So many faults are shown before an import that stores nothing gives up.
 const SHOWN: usize = 20;
@@ -33,6 +35,8 @@ const SHOWN: usize = 20;
 pub(super) struct ImportArgs {
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    server: ServerArgs,
     #[command(flatten)]
     bundle: BundleArgs,
     /// Skip and report what cannot be stored, instead of storing nothing; the exit code is 3 when something was skipped
@@ -50,170 +54,52 @@ pub(super) struct ImportArgs {
 struct Outcome {
     imported: usize,
     skipped: Vec<EntityFault>,
-    revision: Revision,
+    revision: u64,
+}
+
+/// Whether a file is stored whole or as far as it can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Whole,
+    Each,
 }
 
 pub(super) fn run(args: &ImportArgs, setting: &Setting) -> Result<Exit, Failure> {
     let started = Instant::now();
     let progress = Progress::new(&args.file, setting.terminal);
     let source = Source::watched(&args.file, |reader| progress.watch(reader))?;
-    let store = args.data.open(setting, Missing::Create)?;
-    let warden = data::warden(store, &args.bundle, setting, Arc::new(SystemClock))?;
+    let mode = if args.keep_going { Mode::Each } else { Mode::Whole };
     let dead = if args.revive { DeadId::Revive } else { DeadId::Refuse };
-    let import = Import { warden: &warden, bundle: &warden.bundle(), dead, progress: &progress };
-    let outcome = match args.keep_going {
-        true => import.each(source)?,
-        false => import.whole(source)?,
+    let outcome = match args.server.client(setting)? {
+        Some(client) => Remote { client: &client, dead, progress: &progress }.import(source, mode)?,
+        None => {
+            let store = args.data.open(setting, Missing::Create)?;
+            let warden = data::warden(store, &args.bundle, setting, Arc::new(SystemClock))?;
+            let bundle = warden.bundle();
+            let outcome = Local { warden: &warden, bundle: &bundle, dead, progress: &progress }.import(source, mode)?;
+            warden.close()?;
+            outcome
+        }
     };
-    warden.close()?;
     progress.finish();
-    let seconds = started.elapsed().as_secs_f64().max(0.001);
-    setting.terminal.note(format!("{:.1} s, {:.0} entities a second", seconds, outcome.imported as f64 / seconds));
+    report(&outcome, started.elapsed().as_secs_f64(), setting)
+}
+
+fn report(outcome: &Outcome, seconds: f64, setting: &Setting) -> Result<Exit, Failure> {
+    for fault in &outcome.skipped {
+        setting.terminal.note(format!("skipped {fault}"));
+    }
+    let speed = outcome.imported as f64 / seconds.max(0.001);
+    setting.terminal.note(format!("{seconds:.1} s, {speed:.0} entities a second"));
     let skipped = match outcome.skipped.len() {
         0 => String::new(),
         count => format!(", skipped {count}"),
     };
     setting.terminal.print(
         format!("imported {}{skipped}, revision {}", outcome.imported, outcome.revision),
-        &json!({"imported": outcome.imported, "skipped": outcome.skipped, "revision": outcome.revision.0}),
+        &json!({"imported": outcome.imported, "skipped": outcome.skipped, "revision": outcome.revision}),
     )?;
     Ok(if outcome.skipped.is_empty() { Exit::Success } else { Exit::Invalid })
-}
-
-struct Import<'a> {
-    warden: &'a Warden,
-    bundle: &'a Bundle,
-    dead: DeadId,
-    progress: &'a Progress,
-}
-
-impl Import<'_> {
-    /// Everything in one batch, or nothing.
-    fn whole(&self, source: Source) -> Result<Outcome, Failure> {
-        let name = source.name.clone();
-        let mut batch = Batch::new();
-        let mut lines = Vec::new();
-        let mut faults = Vec::new();
-        for group in Groups::new(source, self.bundle) {
-            for (part, part_lines, found) in
-                group.map(|parsed| (self.batch(&parsed.entities), parsed.lines, parsed.faults))
-            {
-                batch.append(part);
-                lines.extend(part_lines);
-                faults.extend(found);
-            }
-            self.progress.read(lines.len());
-            if faults.len() >= SHOWN {
-                break;
-            }
-        }
-        if !faults.is_empty() {
-            return Err(refused(&faults));
-        }
-        self.progress.writing();
-        let imported = batch.len();
-        match self.warden.load(batch, self.bundle.schema_hash()) {
-            Ok(revision) => Ok(Outcome { imported, skipped: Vec::new(), revision }),
-            Err(error) => match index(&error).and_then(|index| lines.get(index)) {
-                Some(line) => Err(refused(&[EntityFault { file: name, line: *line, message: error.to_string() }])),
-                None => Err(Failure::new(error.to_string())),
-            },
-        }
-    }
-
-    /// Group by group, without what cannot be stored.
-    fn each(&self, source: Source) -> Result<Outcome, Failure> {
-        let name = source.name.clone();
-        let mut outcome = Outcome { imported: 0, skipped: Vec::new(), revision: self.warden.revision()? };
-        for group in Groups::new(source, self.bundle) {
-            let mut stored = Vec::new();
-            for parsed in group.map(|parsed| parsed) {
-                outcome.skipped.extend(parsed.faults);
-                stored.extend(parsed.lines.into_iter().zip(parsed.entities));
-            }
-            self.without_dead(&mut stored, &name, &mut outcome.skipped)?;
-            outcome.revision = self.commit(&mut stored, &name, &mut outcome.skipped)?;
-            outcome.imported += stored.len();
-            self.progress.read(outcome.imported);
-        }
-        for fault in &outcome.skipped {
-            self.progress.say(&format!("skipped {fault}"));
-        }
-        Ok(outcome)
-    }
-
-    /// Drops entities whose ids were deleted before, unless they are to be revived.
-    fn without_dead(
-        &self,
-        stored: &mut Vec<(usize, Entity)>,
-        name: &str,
-        skipped: &mut Vec<EntityFault>,
-    ) -> Result<(), Failure> {
-        if self.dead == DeadId::Revive {
-            return Ok(());
-        }
-        let session = self.warden.session(Api::Cli, None)?;
-        let mut kept = Vec::with_capacity(stored.len());
-        for (line, entity) in stored.drain(..) {
-            match session.entity(&entity.uid)? {
-                Lookup::Deleted(deleted) => {
-                    let message = CommitError::Tombstone { index: 0, uid: entity.uid, deleted }.to_string();
-                    skipped.push(EntityFault { file: name.to_owned(), line, message });
-                }
-                _ => kept.push((line, entity)),
-            }
-        }
-        *stored = kept;
-        Ok(())
-    }
-
-    /// Commits a group; what the store refuses is dropped from it, and the rest tried again.
-    fn commit(
-        &self,
-        stored: &mut Vec<(usize, Entity)>,
-        name: &str,
-        skipped: &mut Vec<EntityFault>,
-    ) -> Result<Revision, Failure> {
-        loop {
-            let batch = self.batch(stored.iter().map(|(_, entity)| entity));
-            match self.warden.load(batch, self.bundle.schema_hash()) {
-                Ok(revision) => return Ok(revision),
-                Err(error) => match index(&error).filter(|index| *index < stored.len()) {
-                    Some(index) => {
-                        let (line, _) = stored.remove(index);
-                        skipped.push(EntityFault { file: name.to_owned(), line, message: error.to_string() });
-                    }
-                    None => return Err(Failure::new(error.to_string())),
-                },
-            }
-        }
-    }
-
-    fn batch<'e>(&self, entities: impl IntoIterator<Item = &'e Entity>) -> Batch {
-        let mut batch = Batch::new();
-        for entity in entities {
-            match self.dead {
-                DeadId::Refuse => batch.put(entity),
-                DeadId::Revive => {
-                    batch.push(Op::Put { entity: entity.clone(), expect: Expect::Anything, revive: true })
-                }
-            };
-        }
-        batch
-    }
-}
-
-/// Which entity of a batch the store refused.
-fn index(error: &ChangeError) -> Option<usize> {
-    match error {
-        ChangeError::Commit(
-            CommitError::Conflict { index, .. }
-            | CommitError::Tombstone { index, .. }
-            | CommitError::TooLarge { index, .. }
-            | CommitError::TooDeep { index, .. },
-        ) => Some(*index),
-        _ => None,
-    }
 }
 
 fn refused(faults: &[EntityFault]) -> Failure {

@@ -33,7 +33,8 @@ pub(super) enum Color {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terminal {
     pub format: Format,
-    color: bool,
+    /// Whether stderr is coloured.
+    pub color: bool,
 }
 
 impl Terminal {

@@ -52,41 +52,51 @@ impl Written {
     /// # Errors
     /// A name that the schema does not know, or a context that it does not allow.
     pub fn resolve(self, bundle: &Bundle) -> Result<Resolved, Failure> {
-        let action = action(&self.action, bundle)?;
+        let action = bundle.action(&action(&self.action)?)?;
         let context = bundle
             .admission()
             .context(&action, &Json::Object(self.context), ContextRules::Offline)
             .map_err(|fault| Failure::invalid(fault.to_string()))?;
+        let full = |uid: Uid| Ok::<_, Failure>(Uid::new(bundle.entity_type(uid.type_name())?, uid.id().clone()));
         Ok(Resolved {
-            principal: entity(&self.principal, "principal", bundle)?,
-            resource: entity(&self.resource, "resource", bundle)?,
+            principal: full(entity(&self.principal, "principal")?)?,
+            resource: full(entity(&self.resource, "resource")?)?,
             action,
             context,
         })
     }
+
+    /// The question as a server's API takes it, which resolves the names itself.
+    pub fn to_request(&self) -> Result<Map<String, Json>, Failure> {
+        let mut request = Map::new();
+        request.insert("principal".to_owned(), entity(&self.principal, "principal")?.to_json());
+        request.insert("action".to_owned(), action(&self.action)?.into());
+        request.insert("resource".to_owned(), entity(&self.resource, "resource")?.to_json());
+        request.insert("context".to_owned(), Json::Object(self.context.clone()));
+        Ok(request)
+    }
 }
 
-fn action(json: &Json, bundle: &Bundle) -> Result<Uid, Failure> {
+fn action(json: &Json) -> Result<String, Failure> {
     match json {
-        Json::String(name) => Ok(bundle.action(name)?),
+        Json::String(name) => Ok(name.clone()),
         json => {
             let uid = uid_from_json(json, "action").map_err(|fault| Failure::new(fault.to_string()))?;
-            Ok(bundle.action(&uid.to_string())?)
+            Ok(uid.to_string())
         }
     }
 }
 
 /// An entity by its uid, whose type may be a short name; or `type:id`, which needs no quoting in a shell.
-fn entity(json: &Json, what: &str, bundle: &Bundle) -> Result<Uid, Failure> {
-    let uid = match json {
+fn entity(json: &Json, what: &str) -> Result<Uid, Failure> {
+    match json {
         Json::String(text) => match (Uid::parse(text), split(text)) {
-            (Ok(uid), _) => uid,
-            (Err(_), Some((type_name, id))) => Uid::new(type_name, id),
-            (Err(error), None) => return Err(Failure::new(format!("{what}: {error}, or `type:id`"))),
+            (Ok(uid), _) => Ok(uid),
+            (Err(_), Some((type_name, id))) => Ok(Uid::new(type_name, id)),
+            (Err(error), None) => Err(Failure::new(format!("{what}: {error}, or `type:id`"))),
         },
-        json => uid_from_json(json, what).map_err(|fault| Failure::new(fault.to_string()))?,
-    };
-    Ok(Uid::new(bundle.entity_type(uid.type_name())?, uid.id().clone()))
+        json => uid_from_json(json, what).map_err(|fault| Failure::new(fault.to_string())),
+    }
 }
 
 /// Cuts `Hub::User:alice` at its first single colon.

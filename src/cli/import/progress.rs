@@ -10,7 +10,6 @@ use crate::cli::terminal::{Format, Terminal};
 /// How far an import is.
 pub(super) struct Progress {
     bar: ProgressBar,
-    terminal: Terminal,
 }
 
 impl Progress {
@@ -25,7 +24,7 @@ impl Progress {
         } else {
             ProgressBar::hidden()
         };
-        Self { bar, terminal }
+        Self { bar }
     }
 
     /// Counts the bytes that are read.
@@ -39,11 +38,6 @@ impl Progress {
 
     pub fn writing(&self) {
         self.bar.set_message("writing");
-    }
-
-    /// Writes a line to stderr, above the bar.
-    pub fn say(&self, text: &str) {
-        self.bar.suspend(|| self.terminal.note(text));
     }
 
     pub fn finish(&self) {

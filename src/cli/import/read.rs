@@ -67,15 +67,10 @@ impl Group<'_> {
 fn parse(part: Vec<Result<Piece, Broken>>, name: &str, bundle: &Bundle) -> Parsed {
     let mut parsed = Parsed::default();
     for piece in part {
-        let read = match &piece {
-            Ok(piece) => entities::admit(piece, bundle, name).map(|entity| (piece.line, entity)),
-            Err(broken) => {
-                let Broken { line, message } = broken;
-                Err(EntityFault { file: name.to_owned(), line: *line, message: message.clone() })
-            }
-        };
+        let line = piece.as_ref().map_or(0, |piece| piece.line);
+        let read = entities::parse(piece, name).and_then(|json| entities::admit(&json, line, bundle, name));
         match read {
-            Ok((line, entity)) => {
+            Ok(entity) => {
                 parsed.lines.push(line);
                 parsed.entities.push(entity);
             }
