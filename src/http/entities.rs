@@ -66,7 +66,7 @@ fn named(call: &Call) -> Result<Uid, Failure> {
         .warden()
         .bundle()
         .entity_type(type_name)
-        .map_err(|fault| Failure { status: StatusCode::NOT_FOUND, ..Failure::from(fault) }.at("type"))?;
+        .map_err(|fault| Failure::from(fault).with_status(StatusCode::NOT_FOUND).at("type"))?;
     Ok(Uid::new(full, call.params.get("id")))
 }
 

@@ -21,8 +21,9 @@ pub struct Failure {
     pub code: &'static str,
     pub message: String,
     pub field: Option<String>,
-    pub details: Option<Json>,
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Boxed, because every result carries the room for it.
+    details: Option<Box<Json>>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The body of every answer that is an error.
@@ -88,14 +89,32 @@ impl Failure {
         )
     }
 
+    /// The same at another status.
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same, said to be on a line of a body.
+    pub fn on_line(mut self, line: usize) -> Self {
+        self.message = format!("line {line}: {}", self.message);
+        let details = serde_json::json!({"line": line, "path": self.field});
+        self.detailed(details)
+    }
+
     pub fn at(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
         self
     }
 
     pub fn detailed(mut self, details: Json) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
+    }
+
+    /// The connection ends with this answer, because what is left on it cannot be read.
+    pub fn last(self) -> Self {
+        self.with(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -110,7 +129,7 @@ impl IntoResponse for Failure {
             code: self.code,
             message: &self.message,
             field: self.field.as_deref(),
-            details: self.details.as_ref(),
+            details: self.details.as_deref(),
         };
         let mut response = json_response(self.status, &ErrorReply { error });
         for (name, value) in self.headers {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
@@ -91,7 +92,7 @@ async fn finish(State(app): State<Arc<App>>, mut request: Request, next: Next) -
             request.extensions_mut().insert(id.clone());
             (id, next.run(request).await)
         }
-        Err(failure) => (RequestId::new(), failure.into_response()),
+        Err(failure) => (RequestId::new(), body::settled(request.into_body(), failure).await.into_response()),
     };
     let told = response.extensions_mut().remove::<Told>().unwrap_or_default();
     let headers = response.headers_mut();
@@ -114,7 +115,8 @@ async fn finish(State(app): State<Arc<App>>, mut request: Request, next: Next) -
 /// One line for each request. Never the path as sent, the query, a header or a body: they may hold secrets.
 fn log(method: &axum::http::Method, route: &str, status: StatusCode, id: &RequestId, told: &Told, started: Instant) {
     let key = told.key.as_deref().unwrap_or("-");
-    let (status, micros) = (status.as_u16(), started.elapsed().as_micros());
+    let status = status.as_u16();
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -136,7 +138,9 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> HttpResponse {
 
 async fn dispatch(app: Arc<App>, target: Target, request: Request) -> HttpResponse {
     let mut told = Told::default();
-    let mut response = match attempt(&app, target, request, &mut told).await {
+    let (parts, body) = request.into_parts();
+    let mut unread = Some(body);
+    let mut response = match attempt(&app, target, parts, &mut unread, &mut told).await {
         Ok(reply) => {
             told.revision = reply.revision;
             told.bundle.clone_from(&reply.bundle);
@@ -146,6 +150,10 @@ async fn dispatch(app: Arc<App>, target: Target, request: Request) -> HttpRespon
             if !matches!(failure.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
                 app.warden.metrics().rejected(failure.code);
             }
+            let failure = match unread {
+                Some(body) => body::settled(body, failure).await,
+                None => failure,
+            };
             failure.into_response()
         }
     };
@@ -153,8 +161,13 @@ async fn dispatch(app: Arc<App>, target: Target, request: Request) -> HttpRespon
     response
 }
 
-async fn attempt(app: &Arc<App>, target: Target, request: Request, told: &mut Told) -> Answered {
-    let (parts, body) = request.into_parts();
+async fn attempt(
+    app: &Arc<App>,
+    target: Target,
+    parts: Parts,
+    unread: &mut Option<axum::body::Body>,
+    told: &mut Told,
+) -> Answered {
     let public = matches!(target, Target::Route(Route { access: Access::Public, .. }));
     let caller = access::identify(app, &parts.headers, public)?;
     told.key = caller.key.as_ref().map(|key| key.id.clone());
@@ -175,17 +188,19 @@ async fn attempt(app: &Arc<App>, target: Target, request: Request, told: &mut To
         Body::Bulk(..) => (app.limits.bulk_body_bytes, app.limits.bulk_deadline),
     };
     let end = tokio::time::Instant::now() + deadline;
+    let body = unread.take().unwrap_or_default();
     let body = match timeout_at(end, body::read(&parts.headers, body, limit)).await {
         Ok(body) => body?,
         Err(_) => {
             let message = format!("the body did not arrive within {deadline:?}");
-            return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message));
+            return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message).last());
         }
     };
+    let _working = permit.clone();
     let call = Call {
         app: Arc::clone(app),
         route,
-        caller: caller,
+        caller,
         request_id: parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new),
         params: Params::read(route.path, parts.uri.path())?,
         query: Query::read(route, parts.uri.query().unwrap_or_default())?,

@@ -30,6 +30,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prost", &["store"]),
     ("axum", &["http"]),
     ("hyper", &["http"]),
+    ("hyper_util", &["http"]),
     ("tower", &["http"]),
     ("tower_http", &["http"]),
     ("utoipa", &["http"]),

@@ -5,7 +5,7 @@
 //! are skipped.
 
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use utoipa::ToSchema;
 
 use super::{dead, refusal};
@@ -39,7 +39,10 @@ fn apply(call: &Call, dead: DeadId) -> Answered {
     let count = changes.len();
     let revision = call.warden().change(changes).map_err(|error| {
         let line = index(&error).and_then(|index| lines.get(index)).copied();
-        on_line(refusal(error), line)
+        match line {
+            Some(line) => refusal(error).on_line(line),
+            None => refusal(error),
+        }
     })?;
     record::changed(call, "entities", count, revision);
     Ok(Reply::ok(&BatchReply { revision: revision.0, changes: count }).at(revision))
@@ -52,7 +55,7 @@ fn read(body: &[u8], dead: DeadId) -> Result<Vec<(usize, Change)>, Failure> {
     filled
         .map(|(index, line)| {
             let number = index + 1;
-            change(line.trim_ascii(), dead).map(|change| (number, change)).map_err(|f| on_line(f, Some(number)))
+            change(line.trim_ascii(), dead).map(|change| (number, change)).map_err(|failure| failure.on_line(number))
         })
         .collect()
 }
@@ -105,10 +108,4 @@ fn index(error: &ChangeError) -> Option<usize> {
         ) => Some(*index),
         ChangeError::Commit(CommitError::Store(_)) | ChangeError::SchemaChanged => None,
     }
-}
-
-fn on_line(failure: Failure, line: Option<usize>) -> Failure {
-    let Some(line) = line else { return failure };
-    let details = json!({"line": line, "path": failure.field});
-    Failure { message: format!("line {line}: {}", failure.message), ..failure }.detailed(details)
 }
