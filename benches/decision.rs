@@ -4,6 +4,7 @@
 //! that a million entities are many organizations and not large ones. Questions come from a working set that is spread
 //! over the whole store; `warm` has it in the cache of built entities, `cold` has that cache switched off, so that every
 //! entity is read from the store and built.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a bench stops when its world is not as it should be")]
 
 use std::hint::black_box;
 use std::sync::Arc;

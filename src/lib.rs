@@ -1,7 +1,9 @@
 //! hubwarden: the one place that answers who may do what on a model hub.
 
+pub mod cli;
 pub mod clock;
 pub mod entity;
+pub mod http;
 pub mod json;
 pub mod pdp;
 pub mod store;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary. Everything is in the library; `cli` reads the arguments.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hubwarden::cli::main()
+}

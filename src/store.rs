@@ -28,7 +28,7 @@ use std::fmt;
 
 use crate::entity::{Entity, Uid};
 
-pub use batch::{Batch, DeadId, Expect};
+pub use batch::{Batch, Expect, Op};
 pub use memory::MemoryStore;
 pub use sled::{DataLoss, SledOptions, SledStore};
 

@@ -22,7 +22,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
 pub use bundle::{BundleError, BundleOrigin, BundleStatus, store_bundle, stored_bundle};
-pub use changes::{Change, ChangeError, Patch};
+pub use changes::{Change, ChangeError, DeadId, Patch};
 pub use keys::{ApiKey, KeyError, PlainKey, Scope, Scopes};
 pub use metrics::Metrics;
 pub use session::{Api, AskError, Asked, Ruling, Session, SessionError};

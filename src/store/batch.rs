@@ -20,33 +20,44 @@ pub enum Expect {
     Revision(Revision),
 }
 
-/// What putting an entity does when its id was deleted before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeadId {
-    /// Refuse: whoever takes a dead name would inherit what was granted to it.
-    #[default]
-    Refuse,
-    Revive,
+/// One change of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Create or replace an entity. `revive` allows an id that was deleted before.
+    Put { entity: Entity, expect: Expect, revive: bool },
+    /// Delete an entity and leave a tombstone. Deleting what is not there changes nothing.
+    Delete { uid: Uid, expect: Expect },
+    /// Create, replace (`Some`) or remove (`None`) a record of a table. A removed record leaves nothing behind.
+    Record { table: Table, key: Vec<u8>, value: Option<Vec<u8>> },
 }
 
 /// Changes that are applied together. Later ones see the effect of earlier ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    pub(super) ops: Vec<Op>,
+    pub(super) ops: Vec<Encoded>,
 }
 
-/// One encoded change.
+/// An encoded [`Op`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Op {
+pub(super) struct Encoded {
     pub key: Box<[u8]>,
     pub change: Change,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    Put { body: Body, expect: Expect, dead: DeadId },
+    Put { body: Body, expect: Expect, revive: bool },
     Delete { expect: Expect },
     Record { body: Option<Body> },
+}
+
+impl Change {
+    fn size(&self) -> usize {
+        match self {
+            Self::Put { body, .. } | Self::Record { body: Some(body) } => body.size(),
+            Self::Delete { .. } | Self::Record { body: None } => 0,
+        }
+    }
 }
 
 impl Batch {
@@ -54,36 +65,35 @@ impl Batch {
         Self::default()
     }
 
+    pub fn push(&mut self, op: Op) -> &mut Self {
+        match op {
+            Op::Put { entity, expect, revive } => self.encode(&entity, expect, revive),
+            Op::Delete { uid, expect } => self.add(key::entity(&uid), Change::Delete { expect }),
+            Op::Record { table, key, value } => {
+                let body = value.as_deref().map(Body::opaque);
+                self.add(key::record(table, &key), Change::Record { body })
+            }
+        }
+    }
+
     /// Creates or replaces an entity, unless its id was deleted before.
     pub fn put(&mut self, entity: &Entity) -> &mut Self {
-        self.put_if(entity, Expect::Anything, DeadId::Refuse)
+        self.encode(entity, Expect::Anything, false)
     }
 
-    /// Creates or replaces an entity when `expect` holds.
-    pub fn put_if(&mut self, entity: &Entity, expect: Expect, dead: DeadId) -> &mut Self {
-        let body = Body::entity(entity);
-        self.push(key::entity(&entity.uid), Change::Put { body, expect, dead })
-    }
-
-    /// Deletes an entity and leaves a tombstone. Deleting what is not there changes nothing.
+    /// Deletes an entity.
     pub fn delete(&mut self, uid: &Uid) -> &mut Self {
-        self.delete_if(uid, Expect::Anything)
-    }
-
-    /// Deletes an entity when `expect` holds.
-    pub fn delete_if(&mut self, uid: &Uid, expect: Expect) -> &mut Self {
-        self.push(key::entity(uid), Change::Delete { expect })
+        self.add(key::entity(uid), Change::Delete { expect: Expect::Anything })
     }
 
     /// Creates or replaces a record of a table.
     pub fn set_record(&mut self, table: Table, key: &[u8], value: &[u8]) -> &mut Self {
-        let body = Some(Body::opaque(value));
-        self.push(key::record(table, key), Change::Record { body })
+        self.add(key::record(table, key), Change::Record { body: Some(Body::opaque(value)) })
     }
 
-    /// Removes a record of a table; it leaves nothing behind.
+    /// Removes a record of a table.
     pub fn remove_record(&mut self, table: Table, key: &[u8]) -> &mut Self {
-        self.push(key::record(table, key), Change::Record { body: None })
+        self.add(key::record(table, key), Change::Record { body: None })
     }
 
     /// Adds the changes of `other` after those of this batch. Batches can be filled in parallel and joined.
@@ -101,8 +111,47 @@ impl Batch {
         self.ops.is_empty()
     }
 
-    fn push(&mut self, key: Vec<u8>, change: Change) -> &mut Self {
-        self.ops.push(Op { key: key.into_boxed_slice(), change });
+    /// Its size in encoded bytes.
+    pub(super) fn size(&self) -> usize {
+        let size = |op: &Encoded| op.key.len() + op.change.size();
+        self.ops.iter().map(size).sum()
+    }
+
+    fn encode(&mut self, entity: &Entity, expect: Expect, revive: bool) -> &mut Self {
+        let body = Body::entity(entity);
+        self.add(key::entity(&entity.uid), Change::Put { body, expect, revive })
+    }
+
+    fn add(&mut self, key: Vec<u8>, change: Change) -> &mut Self {
+        self.ops.push(Encoded { key: key.into_boxed_slice(), change });
         self
+    }
+}
+
+impl From<Op> for Batch {
+    fn from(op: Op) -> Self {
+        Self::from_iter([op])
+    }
+}
+
+impl From<Vec<Op>> for Batch {
+    fn from(ops: Vec<Op>) -> Self {
+        ops.into_iter().collect()
+    }
+}
+
+impl FromIterator<Op> for Batch {
+    fn from_iter<I: IntoIterator<Item = Op>>(ops: I) -> Self {
+        let mut batch = Self::new();
+        batch.extend(ops);
+        batch
+    }
+}
+
+impl Extend<Op> for Batch {
+    fn extend<I: IntoIterator<Item = Op>>(&mut self, ops: I) {
+        for op in ops {
+            self.push(op);
+        }
     }
 }

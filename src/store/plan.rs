@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::batch::{Batch, Change, DeadId, Expect, Op};
+use super::batch::{Batch, Change, Encoded, Expect};
 use super::record::{self, Body, Kind};
 use super::view::fault;
 use super::{CommitError, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_VALUE_DEPTH, Revision, StoreError, key};
@@ -76,14 +76,15 @@ impl Status {
 }
 
 /// Plans `batch` as revision `next` over a store that holds what `lookup` says; `place` names the store in errors.
+/// `lookup` is asked once for each key, in key order.
 pub fn plan(
     batch: Batch,
     next: Revision,
     mut counts: Counts,
     place: &str,
-    lookup: impl Fn(&[u8]) -> Result<Option<Bytes>, StoreError>,
+    mut lookup: impl FnMut(&[u8]) -> Result<Option<Bytes>, StoreError>,
 ) -> Result<Plan, CommitError> {
-    let mut ops: Vec<(usize, Op)> = batch.ops.into_iter().enumerate().collect();
+    let mut ops: Vec<(usize, Encoded)> = batch.ops.into_iter().enumerate().collect();
     // Stable, so that the ops of one key keep their order.
     ops.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
     let mut ops = ops.into_iter().peekable();
@@ -145,9 +146,9 @@ struct Slot {
 impl Slot {
     fn apply(&mut self, index: usize, key: &[u8], change: Change, next: Revision) -> Result<(), CommitError> {
         match change {
-            Change::Put { body, expect, dead } => {
+            Change::Put { body, expect, revive } => {
                 self.check(index, key, expect)?;
-                if let (Status::Deleted(deleted), DeadId::Refuse) = (self.status, dead) {
+                if let (Status::Deleted(deleted), false) = (self.status, revive) {
                     return Err(CommitError::Tombstone { index, uid: uid(key)?, deleted });
                 }
                 fits(index, key, &body)?;

@@ -7,10 +7,19 @@ use serde_json::{Map, Value as Json};
 use super::Warden;
 use crate::entity::{Entity, JsonFault, Uid};
 use crate::pdp::Bundle;
-use crate::store::{Batch, CommitError, DeadId, Expect, Lookup, Reader, Revision, StoreError};
+use crate::store::{Batch, CommitError, Expect, Lookup, Op, Reader, Revision, StoreError};
 
 /// How often a patch is tried again when others change the same entity meanwhile.
 const RETRIES: usize = 16;
+
+/// What putting an entity does when its id was deleted before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeadId {
+    /// Refuse: whoever takes a dead name would inherit what was granted to it.
+    #[default]
+    Refuse,
+    Revive,
+}
 
 /// One change of an entity.
 #[derive(Clone, Debug)]
@@ -106,11 +115,11 @@ impl Warden {
             match change {
                 Change::Put { entity, expect, dead } => {
                     let entity = admit(bundle, index, entity)?;
-                    batch.put_if(&entity, *expect, *dead);
-                    before.insert(entity.uid.clone(), Some(entity));
+                    before.insert(entity.uid.clone(), Some(entity.clone()));
+                    batch.push(Op::Put { entity, expect: *expect, revive: *dead == DeadId::Revive });
                 }
                 Change::Delete { uid, expect } => {
-                    batch.delete_if(uid, *expect);
+                    batch.push(Op::Delete { uid: uid.clone(), expect: *expect });
                     before.insert(uid.clone(), None);
                 }
                 Change::Patch { uid, patch, expect } => {
@@ -120,8 +129,8 @@ impl Warden {
                         (Expect::Anything | Expect::Present, Some(revision)) => Expect::Revision(revision),
                         (expect, _) => *expect,
                     };
-                    batch.put_if(&entity, expect, DeadId::Refuse);
-                    before.insert(uid.clone(), Some(entity));
+                    before.insert(uid.clone(), Some(entity.clone()));
+                    batch.push(Op::Put { entity, expect, revive: false });
                 }
             }
         }

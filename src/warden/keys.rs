@@ -145,6 +145,11 @@ impl Warden {
         record.filter(|_| matches).map(|record| record.key.clone())
     }
 
+    /// Whether there is any key at all.
+    pub fn has_keys(&self) -> bool {
+        !self.keys.0.load().is_empty()
+    }
+
     /// All keys, by id.
     pub fn keys(&self) -> Vec<ApiKey> {
         let mut keys: Vec<ApiKey> = self.keys.0.load().values().map(|record| record.key.clone()).collect();

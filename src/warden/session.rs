@@ -119,12 +119,25 @@ impl Session<'_> {
     /// # Errors
     /// A question that the schema does not know, or facts that cannot be had.
     pub fn ask(&self, asked: Asked) -> Result<Ruling, AskError> {
+        self.answer(asked, Given::BesideStored)
+    }
+
+    /// Answers a question from the entities that came with it alone, as if nothing were stored. A caller who may do
+    /// this decides what is true: never offer it without the right to change entities.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub fn ask_alone(&self, asked: Asked) -> Result<Ruling, AskError> {
+        self.answer(asked, Given::InsteadOfStored)
+    }
+
+    fn answer(&self, asked: Asked, given: Given) -> Result<Ruling, AskError> {
         let started = Instant::now();
         let mut extra = HashMap::new();
         for entity in asked.entities {
             extra.insert(entity.uid.clone(), Fact::Present(Arc::new(Prepared::new(entity)?)));
         }
-        let facts = SessionFacts { reader: self.reader.as_ref(), cache: &self.warden.cache, extra };
+        let facts = SessionFacts { reader: self.reader.as_ref(), cache: &self.warden.cache, extra, given };
         let question = Question {
             principal: asked.principal,
             action: asked.action,
@@ -172,12 +185,23 @@ struct SessionFacts<'a> {
     reader: &'a dyn Reader,
     cache: &'a FactCache,
     extra: HashMap<Uid, Fact>,
+    given: Given,
+}
+
+/// What the entities of a question stand for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Given {
+    BesideStored,
+    InsteadOfStored,
 }
 
 impl Facts for SessionFacts<'_> {
     fn fact(&self, uid: &Uid) -> Result<Fact, FactsError> {
         if let Some(fact) = self.extra.get(uid) {
             return Ok(fact.clone());
+        }
+        if self.given == Given::InsteadOfStored {
+            return Ok(Fact::Absent);
         }
         if let Some(fact) = self.cache.get(uid) {
             return Ok(fact);

@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::FixedClock;
 use crate::entity::Record;
 use crate::pdp::SourceFile;
-use crate::store::{Batch, CommitError, DeadId, Expect, Lookup, MemoryStore};
+use crate::store::{Batch, CommitError, Expect, Lookup, MemoryStore};
 
 fn warden_on(
     store: Arc<MemoryStore>,

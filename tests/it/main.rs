@@ -1,6 +1,33 @@
 //! The integration tests: one binary, so that it is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests say what must hold by failing; the lints would only spare functions marked as tests"
+)]
 
+mod authzen_basic;
+mod authzen_batch;
+mod authzen_discovery;
+mod authzen_hub;
+mod authzen_support;
+mod cli;
 mod domain;
+mod examples;
+mod http_access;
+mod http_authorize;
+mod http_bundle;
+mod http_entities;
+mod http_is_authorized;
+mod http_keys;
+mod http_lessons;
+mod http_limits;
+mod http_list;
+mod http_routes;
+mod http_support;
 mod laws;
+mod layering;
+mod program;
 mod store_crash;
 mod support;

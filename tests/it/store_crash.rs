@@ -67,18 +67,23 @@ fn spawn_writer(dir: &Path, shadow: Option<&Shadow>) -> Child {
 fn write_and_kill(mut child: Child, commits: u64) -> Acked {
     let mut acked = Acked::default();
     let mut killed = false;
+    let mut said = Vec::new();
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         // The child's last line may be cut short: then nobody was told.
         let Ok(line) = line else { break };
-        if line.strip_prefix(writer::ACK).is_some_and(|ack| acked.note(ack)) || line == writer::STARTED {
-            if !killed && acked.commits >= commits {
-                child.kill().unwrap();
-                killed = true;
-            }
+        let progress = match line.strip_prefix(writer::ACK) {
+            Some(ack) => acked.note(ack),
+            None => line == writer::STARTED,
+        };
+        if !progress {
+            said.push(line);
+        } else if !killed && acked.commits >= commits {
+            child.kill().unwrap();
+            killed = true;
         }
     }
     let status = child.wait().unwrap();
-    assert!(killed, "the writer ended by itself after {} commits: {status}", acked.commits);
+    assert!(killed, "the writer ended by itself after {} commits: {status}, {said:?}", acked.commits);
     acked
 }
 

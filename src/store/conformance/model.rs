@@ -7,11 +7,11 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::entity::{Entity, Uid};
 use crate::store::record::wire_tests::any_entity;
-use crate::store::{Batch, CommitError, DeadId, Expect, ListQuery, Lookup, Revision, Stats, Store, Stored};
+use crate::store::{Batch, CommitError, Expect, ListQuery, Lookup, Op, Revision, Stats, Store, Stored};
 
 #[derive(Clone, Debug)]
 enum Step {
-    Put(Entity, Expect, DeadId),
+    Put(Entity, Expect, bool),
     Delete(Uid, Expect),
 }
 
@@ -38,10 +38,9 @@ fn any_expect() -> impl Strategy<Value = Expect> {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    let dead = prop_oneof![Just(DeadId::Refuse), Just(DeadId::Revive)];
     prop_oneof![
-        3 => (few_uids(), any_entity(), any_expect(), dead).prop_map(|(uid, entity, expect, dead)| {
-            Step::Put(Entity { uid, ..entity }, expect, dead)
+        3 => (few_uids(), any_entity(), any_expect(), any::<bool>()).prop_map(|(uid, entity, expect, revive)| {
+            Step::Put(Entity { uid, ..entity }, expect, revive)
         }),
         1 => (few_uids(), any_expect()).prop_map(|(uid, expect)| Step::Delete(uid, expect)),
     ]
@@ -65,7 +64,7 @@ fn play(model: &Model, steps: &[Step], next: u64) -> Result<Model, usize> {
         };
         match (step, cell) {
             _ if !holds => return Err(index),
-            (Step::Put(_, _, DeadId::Refuse), Some(Cell::Deleted(_))) => return Err(index),
+            (Step::Put(_, _, false), Some(Cell::Deleted(_))) => return Err(index),
             (Step::Put(entity, ..), _) => {
                 model.insert(entity.uid.clone(), Cell::Present(entity.clone(), next));
             }
@@ -79,14 +78,11 @@ fn play(model: &Model, steps: &[Step], next: u64) -> Result<Model, usize> {
 }
 
 fn batch(steps: &[Step]) -> Batch {
-    let mut batch = Batch::new();
-    for step in steps {
-        match step {
-            Step::Put(entity, expect, dead) => batch.put_if(entity, *expect, *dead),
-            Step::Delete(uid, expect) => batch.delete_if(uid, *expect),
-        };
-    }
-    batch
+    let op = |step: &Step| match step.clone() {
+        Step::Put(entity, expect, revive) => Op::Put { entity, expect, revive },
+        Step::Delete(uid, expect) => Op::Delete { uid, expect },
+    };
+    steps.iter().map(op).collect()
 }
 
 fn same(store: &dyn Store, model: &Model, head: u64) {

@@ -3,8 +3,8 @@
 use super::{number, numbered, put, user};
 use crate::entity::{Entity, Value};
 use crate::store::{
-    Batch, CommitError, DeadId, Expect, Lookup, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_VALUE_DEPTH, Revision, Stats,
-    Store, StoreError, Table,
+    Batch, CommitError, Expect, Lookup, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_VALUE_DEPTH, Op, Revision, Stats, Store,
+    StoreError, Table,
 };
 
 fn lookup(store: &dyn Store, id: &str) -> Lookup {
@@ -12,9 +12,7 @@ fn lookup(store: &dyn Store, id: &str) -> Lookup {
 }
 
 fn put_if(id: &str, expect: Expect) -> Batch {
-    let mut batch = Batch::new();
-    batch.put_if(&numbered(id, 0), expect, DeadId::Refuse);
-    batch
+    Op::Put { entity: numbered(id, 0), expect, revive: false }.into()
 }
 
 fn delete(id: &str) -> Batch {
@@ -26,7 +24,7 @@ fn delete(id: &str) -> Batch {
 pub fn a_batch_is_applied_whole_or_not_at_all(store: &dyn Store) {
     let mut batch = put(&[numbered("anna", 1)]);
     batch.set_record(Table::Meta, b"k", b"v");
-    batch.put_if(&numbered("ben", 1), Expect::Present, DeadId::Refuse);
+    batch.push(Op::Put { entity: numbered("ben", 1), expect: Expect::Present, revive: false });
     assert!(matches!(store.commit(batch), Err(CommitError::Conflict { index: 2, .. })));
     let reader = store.read().unwrap();
     assert_eq!(reader.revision(), Revision(0));
@@ -59,7 +57,7 @@ pub fn each_expectation_holds_only_when_it_should(store: &dyn Store) {
         all.map(|expect| {
             let mut batch = put_if(id, expect);
             // A second change that never holds: nothing of the first one stays.
-            batch.put_if(&numbered("nobody", 0), Expect::Present, DeadId::Refuse);
+            batch.push(Op::Put { entity: numbered("nobody", 0), expect: Expect::Present, revive: false });
             match store.commit(batch) {
                 Err(CommitError::Conflict { index: 1, .. }) => "holds",
                 Err(CommitError::Conflict { index: 0, .. }) => "conflict",
@@ -89,15 +87,15 @@ pub fn a_deleted_id_is_refused_unless_it_is_revived(store: &dyn Store) {
         other => panic!("{other:?}"),
     }
     let mut batch = Batch::new();
-    batch.put_if(&numbered("anna", 3), Expect::Absent, DeadId::Revive);
+    batch.push(Op::Put { entity: numbered("anna", 3), expect: Expect::Absent, revive: true });
     assert_eq!(store.commit(batch).unwrap(), Revision(3));
     assert_eq!(number(&*store.read().unwrap(), "anna"), Some(3));
 }
 
 pub fn later_changes_see_earlier_ones(store: &dyn Store) {
     let mut batch = Batch::new();
-    batch.put_if(&numbered("anna", 1), Expect::Absent, DeadId::Refuse);
-    batch.put_if(&numbered("anna", 2), Expect::Present, DeadId::Refuse);
+    batch.push(Op::Put { entity: numbered("anna", 1), expect: Expect::Absent, revive: false });
+    batch.push(Op::Put { entity: numbered("anna", 2), expect: Expect::Present, revive: false });
     batch.set_record(Table::Meta, b"k", b"1").set_record(Table::Meta, b"k", b"2");
     batch.set_record(Table::Meta, b"brief", b"1").remove_record(Table::Meta, b"brief");
     batch.put(&numbered("ben", 1)).delete(&user("ben"));
@@ -122,7 +120,7 @@ pub fn the_refusal_reported_is_the_first_one(store: &dyn Store) {
 pub fn a_batch_of_many_is_applied_whole_or_not_at_all(store: &dyn Store) {
     let many: Vec<Entity> = (0..1_234).map(|n| numbered(&format!("u{n}"), n)).collect();
     let mut refused = put(&many);
-    refused.put_if(&numbered("last", 1), Expect::Present, DeadId::Refuse);
+    refused.push(Op::Put { entity: numbered("last", 1), expect: Expect::Present, revive: false });
     assert!(matches!(store.commit(refused), Err(CommitError::Conflict { index: 1_234, .. })));
     assert_eq!(store.stats().entities, 0);
     assert_eq!(store.commit(put(&many)).unwrap(), Revision(1));
@@ -204,7 +202,7 @@ pub fn counts_follow_every_change(store: &dyn Store) {
     store.commit(batch).unwrap();
     assert_eq!(counts(), (1, 1));
     let mut batch = Batch::new();
-    batch.put_if(&numbered("anna", 3), Expect::Anything, DeadId::Revive);
+    batch.push(Op::Put { entity: numbered("anna", 3), expect: Expect::Anything, revive: true });
     store.commit(batch).unwrap();
     assert_eq!(counts(), (2, 0));
 }

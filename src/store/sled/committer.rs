@@ -14,20 +14,17 @@ use crate::entity::Uid;
 use crate::store::plan::{Bytes, Plan, Write, plan};
 use crate::store::{Batch, CommitError, Revision, StoreError, key};
 
-use super::Shared;
-use super::engine::{BATCH_OPS, Engine, EngineBatch};
+use super::engine::{BATCH_BYTES, BATCH_OPS, Engine, EngineBatch};
 use super::head::Head;
 use super::journal::{self, Entry, Unwritten};
 use super::sidecar::Sidecar;
+use super::{Shared, files};
 
 /// Why a store that was closed refuses.
 pub const CLOSED: &str = "it was closed";
 
 /// The most batches that share one sync.
 const GROUP: usize = 256;
-/// Engine batches between two syncs of a long one: about half a segment of the engine's log. It reuses a segment
-/// once its content was rewritten elsewhere, and the rewritten copy must be durable by then.
-const PIECES_PER_SYNC: usize = 64;
 /// Revisions between two sidecars.
 const CHECKPOINT: u64 = 1024;
 
@@ -50,7 +47,7 @@ pub struct Committer {
 #[derive(Default)]
 struct Group {
     writes: BTreeMap<Bytes, Write>,
-    pieces: Vec<(EngineBatch, usize)>,
+    pieces: Vec<EngineBatch>,
     commits: Vec<(Revision, Vec<Uid>)>,
     answers: Vec<(Reply, Revision)>,
 }
@@ -72,7 +69,7 @@ impl Committer {
             let waiting = std::iter::once(first).chain(inbox.try_iter().take(GROUP - 1));
             for request in waiting {
                 match request {
-                    Request::Commit { batch, reply } if batch.len() < BATCH_OPS => {
+                    Request::Commit { batch, reply } if fits_at_once(&batch) => {
                         self.add(&mut group, batch, reply);
                     }
                     Request::Commit { batch, reply } => {
@@ -111,9 +108,24 @@ impl Committer {
             return Err(stopped.into());
         }
         let next = Revision(self.head.revision.0 + 1);
-        plan(batch, next, self.head.counts, &self.shared.place, |key| match group.writes.get(key) {
-            Some(write) => Ok(write.new.clone()),
-            None => Ok(self.engine.get(key)?.map(|value| value.as_ref().into())),
+        // A large batch is usually an import, and most of its keys fall between two stored ones, or beyond all of
+        // them: after a miss, find the next stored key and skip the lookups below it. Keys come in order.
+        let large = batch.len() >= BATCH_OPS;
+        let mut next_stored: Option<Option<Vec<u8>>> = None;
+        plan(batch, next, self.head.counts, &self.shared.place, |key| {
+            if let Some(write) = group.writes.get(key) {
+                return Ok(write.new.clone());
+            }
+            match &next_stored {
+                Some(None) => return Ok(None),
+                Some(Some(stored)) if key < stored.as_slice() => return Ok(None),
+                _ => {}
+            }
+            let value = self.engine.get(key)?;
+            if large && value.is_none() {
+                next_stored = Some(self.engine.key_from(key)?);
+            }
+            Ok(value.map(|value| value.as_ref().into()))
         })
     }
 
@@ -128,19 +140,23 @@ impl Committer {
         }
         self.head.revision.0 += 1;
         self.head.counts = plan.counts;
-        // One more op: the head record, in the same engine batch as what it counts.
-        let ops = plan.writes.len() + 1;
-        let fits = group.pieces.last().is_some_and(|(_, used)| used + ops <= BATCH_OPS);
-        if !fits {
-            group.pieces.push((EngineBatch::default(), 0));
-        }
-        if let Some((piece, used)) = group.pieces.last_mut() {
-            for write in &plan.writes {
-                piece.set(&write.key, write.new.as_ref());
+        let head = (Bytes::from(key::HEAD), self.head.encode());
+        // The head record goes into the same engine batch as what it counts.
+        let size = |write: &Write| write.key.len() + write.new.as_ref().map_or(0, |new| new.len());
+        let bytes = plan.writes.iter().map(size).sum::<usize>() + head.1.len();
+        let mut piece = match group.pieces.pop() {
+            Some(last) if last.has_room(plan.writes.len() + 1, bytes) => last,
+            Some(full) => {
+                group.pieces.push(full);
+                EngineBatch::default()
             }
-            piece.set(&Bytes::from(key::HEAD), Some(&self.head.encode()));
-            *used += ops;
+            None => EngineBatch::default(),
+        };
+        for write in &plan.writes {
+            piece.set(&write.key, write.new.as_ref());
         }
+        piece.set(&head.0, Some(&head.1));
+        group.pieces.push(piece);
         group.commits.push((self.head.revision, uids(&plan.writes)));
         group.answers.push((reply, self.head.revision));
         for write in plan.writes {
@@ -164,7 +180,7 @@ impl Committer {
         } else {
             self.or_stop(|this| {
                 this.lay_out(writes.into_values().collect());
-                for (piece, _) in pieces {
+                for piece in pieces {
                     this.engine.apply(piece)?;
                 }
                 this.engine.sync()?;
@@ -279,8 +295,8 @@ impl Committer {
         clean?;
         released?;
         Sidecar::new(&head, true).write(&shared.dir)?;
-        drop(lock);
-        Ok(())
+        // Closing would do, but for a child process that is just being started and still has the handle.
+        lock.unlock().map_err(files::at("unlock", &shared.dir))
     }
 }
 
@@ -290,23 +306,25 @@ pub fn apply_in_pieces(
     engine: &Engine,
     mut next: impl FnMut() -> Result<Option<Entry>, StoreError>,
 ) -> Result<(), StoreError> {
-    let mut pieces = 0_usize;
-    let (mut piece, mut ops) = (EngineBatch::default(), 0);
+    let mut piece = EngineBatch::default();
     while let Some((key, value)) = next()? {
         let is_head = *key == *key::HEAD;
-        if is_head || ops == BATCH_OPS {
+        let bytes = key.len() + value.as_ref().map_or(0, |value| value.len());
+        if is_head || !piece.has_room(1, bytes) {
             engine.apply(std::mem::take(&mut piece))?;
-            ops = 0;
-            pieces += 1;
-            if is_head || pieces.is_multiple_of(PIECES_PER_SYNC) {
-                engine.sync()?;
-            }
+        }
+        if is_head {
+            engine.sync()?;
         }
         piece.set(&key, value.as_ref());
-        ops += 1;
     }
     engine.apply(piece)?;
     engine.sync()
+}
+
+/// Whether a batch and the head record fit into one engine batch; others go through the journal.
+fn fits_at_once(batch: &Batch) -> bool {
+    batch.len() < BATCH_OPS && batch.size() < BATCH_BYTES / 2
 }
 
 fn uids(writes: &[Write]) -> Vec<Uid> {

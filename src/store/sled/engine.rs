@@ -13,6 +13,7 @@ use std::fs::{self, File};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ::sled::{Config, Db, Error, IVec};
@@ -28,6 +29,14 @@ pub const BATCH_OPS: usize = 100;
 
 /// A leaf holds up to 16 records, and a few more while it waits to be split: 20 of 64 KiB stay below a quarter of this.
 const SEGMENT: usize = 8 * 1024 * 1024;
+
+/// The most bytes the engine applies at once.
+pub const BATCH_BYTES: usize = 1024 * 1024;
+
+/// How many bytes may be applied before they are synced. The log grows by up to three times as much, and must not
+/// outgrow a segment: once the content of an old segment was rewritten, and the log went on for a segment or two, the
+/// engine writes over the old one, and the rewritten copy must be durable by then.
+const SYNC_BYTES: usize = 2 * 1024 * 1024;
 
 /// How long to wait for the engine's background threads to let go of their file.
 const RELEASE_TRIES: u32 = 5_000;
@@ -49,14 +58,25 @@ impl AsRef<[u8]> for Value {
 
 /// Changes that the engine applies at once.
 #[derive(Default)]
-pub struct EngineBatch(::sled::Batch);
+pub struct EngineBatch {
+    changes: ::sled::Batch,
+    ops: usize,
+    bytes: usize,
+}
 
 impl EngineBatch {
     pub fn set(&mut self, key: &Bytes, value: Option<&Bytes>) {
+        self.ops += 1;
+        self.bytes += key.len() + value.map_or(0, |value| value.len());
         match value {
-            Some(value) => self.0.insert(&**key, &**value),
-            None => self.0.remove(&**key),
+            Some(value) => self.changes.insert(&**key, &**value),
+            None => self.changes.remove(&**key),
         }
+    }
+
+    /// Whether so much more still fits.
+    pub fn has_room(&self, ops: usize, bytes: usize) -> bool {
+        self.ops + ops <= BATCH_OPS && self.bytes + bytes <= BATCH_BYTES
     }
 }
 
@@ -65,6 +85,7 @@ pub struct Engine {
     db: Db,
     file: File,
     dir: PathBuf,
+    unsynced: AtomicUsize,
 }
 
 impl Engine {
@@ -73,7 +94,7 @@ impl Engine {
         let db = guarded(dir, || Config::new().path(dir).cache_capacity(cache_capacity).segment_size(SEGMENT).open())?;
         let path = dir.join("db");
         let file = File::open(&path).map_err(files::at("open", &path))?;
-        let engine = Self { db, file, dir: dir.to_owned() };
+        let engine = Self { db, file, dir: dir.to_owned(), unsynced: AtomicUsize::new(0) };
         // Opening may create any of these and writes a snapshot.
         for name in files::names(dir)? {
             files::sync(&dir.join(name))?;
@@ -84,6 +105,16 @@ impl Engine {
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>, StoreError> {
         Ok(guarded(&self.dir, || self.db.get(key))?.map(Value::Engine))
+    }
+
+    /// The first key from `from` on.
+    pub fn key_from(&self, from: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut found = None;
+        self.scan(from, &mut |key, _| {
+            found = Some(key.to_vec());
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
     }
 
     /// Visits keys from `from` on, in byte order, until `visit` breaks.
@@ -99,13 +130,19 @@ impl Engine {
 
     /// Applies a batch whole or not at all. It is durable after the next [`Engine::sync`].
     pub fn apply(&self, batch: EngineBatch) -> Result<(), StoreError> {
-        guarded(&self.dir, || self.db.apply_batch(batch.0))
+        guarded(&self.dir, || self.db.apply_batch(batch.changes))?;
+        if self.unsynced.fetch_add(batch.bytes, Ordering::Relaxed) + batch.bytes >= SYNC_BYTES {
+            self.sync()?;
+        }
+        Ok(())
     }
 
     /// Makes everything that was applied survive power loss.
     pub fn sync(&self) -> Result<(), StoreError> {
         guarded(&self.dir, || self.db.flush())?;
-        self.file.sync_all().map_err(files::at("sync", &self.dir))
+        self.file.sync_all().map_err(files::at("sync", &self.dir))?;
+        self.unsynced.store(0, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The size of the engine's files in bytes.
@@ -115,7 +152,7 @@ impl Engine {
 
     /// Lets go of the files. When it returns, they can be opened again.
     pub fn close(self) -> Result<(), StoreError> {
-        let Self { db, file, dir } = self;
+        let Self { db, file, dir, .. } = self;
         guarded(&dir, || {
             drop(db);
             Ok(())
@@ -123,7 +160,8 @@ impl Engine {
         // Its background threads may hold on to the file, and so to its lock, for a moment longer.
         for _ in 0..RELEASE_TRIES {
             if file.try_lock().is_ok() {
-                break;
+                // Closing would do, but for a child process that is just being started and still has the handle.
+                return file.unlock().map_err(files::at("unlock", &dir));
             }
             std::thread::sleep(Duration::from_millis(1));
         }

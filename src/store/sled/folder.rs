@@ -138,15 +138,27 @@ impl Guard<'_> {
         engine::remove_torn_snapshots(&data)?;
         files::create_folder(&journal::folder(self.dir))?;
         let engine = Engine::open(&data, self.options.cache_capacity)?;
-        let head = match self.mend(&engine)? {
-            Some(head) => match self.loss(&head, sidecar.as_ref()) {
+        match self.settle(&engine, sidecar.as_ref()) {
+            Ok(head) => Ok(Opened { engine, head, lock }),
+            Err(refused) => {
+                // So that whoever accepts the loss can open it at once. The refusal says more than this could.
+                let _ = engine.close();
+                Err(refused)
+            }
+        }
+    }
+
+    /// Finds out what the data holds, compares it with what it should hold, and writes that down.
+    fn settle(&self, engine: &Engine, sidecar: Option<&Sidecar>) -> Result<Head, StoreError> {
+        let head = match self.mend(engine)? {
+            Some(head) => match self.loss(&head, sidecar) {
                 None => head,
-                Some(loss) => self.accept(&engine, loss)?,
+                Some(loss) => self.accept(engine, loss)?,
             },
-            None => self.accept(&engine, "its head record is gone".to_owned())?,
+            None => self.accept(engine, "its head record is gone".to_owned())?,
         };
         Sidecar::new(&head, false).write(self.dir)?;
-        Ok(Opened { engine, head, lock })
+        Ok(head)
     }
 
     /// Loads the head, after finishing a batch that a crash interrupted.

@@ -55,7 +55,7 @@ impl Kind {
             let mut entity = Entity::bare(uid);
             entity.attrs.insert("n".into(), Value::Long(n as i64));
             // Records of many sizes, now and then large ones.
-            let size = if n % 13 == 0 && self == Self::Pair { 40_000 } else { 100 + n % 400 };
+            let size = if n.is_multiple_of(13) && self == Self::Pair { 40_000 } else { 100 + n % 400 };
             let text = "x".repeat(size as usize);
             entity.attrs.insert("text".into(), Value::String(text.into()));
             batch.put(&entity);

@@ -1,0 +1,137 @@
+//! The command line: arguments, environment and configuration in, library calls, text or JSON out.
+//!
+//! Every command is an `XArgs` struct and a function that runs it. What was asked for goes to stdout, everything said
+//! about it to stderr, so that pipes stay clean; `--format json` makes both machine-readable. Precedence: flags, then
+//! `HUBWARDEN_*`, then the configuration file, then defaults. Nothing here decides anything.
+
+mod authorize;
+mod bundle;
+mod client;
+mod completions;
+mod config;
+mod data;
+mod entities;
+mod exit;
+mod export;
+mod fmt;
+mod import;
+mod key;
+mod serve;
+mod terminal;
+mod validate;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use authorize::AuthorizeArgs;
+use completions::CompletionsArgs;
+use config::{CommonArgs, Config};
+use exit::{Exit, Failure};
+use export::ExportArgs;
+use fmt::FmtArgs;
+use import::ImportArgs;
+use key::KeyArgs;
+use serve::ServeArgs;
+use terminal::Terminal;
+use validate::ValidateArgs;
+
+/// Answers who may do what on a model hub.
+///
+/// Exit codes:
+///   0  done; for `authorize`: allowed
+///   1  failure
+///   2  for `authorize`: denied; else: wrong usage
+///   3  policies, schema or entities are not valid
+///   4  `authorize`: the schema does not know what was asked about
+#[derive(Debug, Parser)]
+#[command(name = "hubwarden", version, verbatim_doc_comment)]
+struct Cli {
+    #[command(flatten)]
+    common: CommonArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve decisions over HTTP.
+    Serve(ServeArgs),
+    /// Check policies and schema, and optionally entities, strictly.
+    Validate(ValidateArgs),
+    /// Format policy files, keeping what they mean.
+    Fmt(FmtArgs),
+    /// Answer one question: may this principal do this action on this resource?
+    Authorize(AuthorizeArgs),
+    /// Store entities from a file, all of them or none.
+    Import(ImportArgs),
+    /// Write all entities, one a line, in byte order.
+    Export(ExportArgs),
+    /// Create, list and delete API keys.
+    Key(KeyArgs),
+    /// Write a shell's completion script to stdout.
+    Completions(CompletionsArgs),
+    /// Show the version of the program and of the policies inside it.
+    Version,
+}
+
+/// What every command gets: the configuration file and where to print.
+struct Setting {
+    config: Config,
+    terminal: Terminal,
+}
+
+/// Reads the process's arguments and runs what they ask for.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error).into(),
+    };
+    let config = match Config::load(&cli.common) {
+        Ok(config) => config,
+        Err(failure) => return Terminal::new(&cli.common, &Config::default()).fail(&failure).into(),
+    };
+    let setting = Setting { terminal: Terminal::new(&cli.common, &config), config };
+    match run(&cli.command, &setting) {
+        Ok(exit) => exit.into(),
+        Err(failure) => setting.terminal.fail(&failure).into(),
+    }
+}
+
+fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
+    match command {
+        Command::Serve(args) => serve::run(args, setting),
+        Command::Validate(args) => validate::run(args, setting),
+        Command::Fmt(args) => fmt::run(args, setting),
+        Command::Authorize(args) => authorize::run(args, setting),
+        Command::Import(args) => import::run(args, setting),
+        Command::Export(args) => export::run(args, setting),
+        Command::Key(args) => key::run(args, setting),
+        Command::Completions(args) => completions::run(args, &mut Cli::command(), setting),
+        Command::Version => version::run(setting),
+    }
+}
+
+/// Prints help, the version, or what is wrong with the arguments.
+fn refuse(error: &clap::Error) -> Exit {
+    if error.print().is_err() {
+        return Exit::Failure;
+    }
+    match error.use_stderr() {
+        false => Exit::Success,
+        // For `authorize`, 2 is an answer: a mistyped flag must not read as a deny.
+        true if std::env::args_os().any(|arg| arg == "authorize") => Exit::Failure,
+        true => Exit::Usage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

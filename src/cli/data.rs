@@ -1,0 +1,98 @@
+//! Opening a store, and joining it with a bundle, for commands that work on a folder themselves.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::Setting;
+use super::bundle::BundleArgs;
+use super::exit::Failure;
+use crate::clock::Clock;
+use crate::pdp::{Bundle, BundleSource};
+use crate::store::{SledOptions, SledStore, Store, StoreError};
+use crate::warden::{BundleError, BundleOrigin, Warden, embedded, folder, stored_bundle};
+
+/// Where entities are kept when nothing says otherwise.
+const DEFAULT_DIR: &str = "hubwarden-data";
+
+#[derive(Debug, Args)]
+pub(super) struct DataArgs {
+    /// Folder of the store [default: hubwarden-data]
+    #[arg(long, global = true, value_name = "DIR", env = "HUBWARDEN_DATA")]
+    data: Option<PathBuf>,
+}
+
+/// What to do when there is no store yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    Create,
+    Refuse,
+}
+
+impl DataArgs {
+    /// The folder, if one was named.
+    pub fn named<'a>(&'a self, setting: &'a Setting) -> Option<&'a Path> {
+        self.data.as_deref().or(setting.config.data.as_deref())
+    }
+
+    pub fn open(&self, setting: &Setting, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
+        open(self.named(setting).unwrap_or(Path::new(DEFAULT_DIR)), missing)
+    }
+}
+
+/// Opens the store in a folder.
+pub(super) fn open(dir: &Path, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
+    let empty = std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
+    if empty && missing == Missing::Refuse {
+        return Err(Failure::new(format!(
+            "there is no store in {}: name its folder with `--data DIR`, or make one with `hubwarden import`",
+            dir.display()
+        )));
+    }
+    Ok(Arc::new(SledStore::open(dir, SledOptions::default())?))
+}
+
+/// Joins a store with the bundle that is named, else with the one that the store owns, else with the one inside the
+/// program.
+pub(super) fn warden(
+    store: Arc<dyn Store>,
+    bundle: &BundleArgs,
+    setting: &Setting,
+    clock: Arc<dyn Clock>,
+) -> Result<Warden, Failure> {
+    let (source, origin) = match (bundle.paths(setting)?, stored_bundle(store.as_ref())?) {
+        (Some((policies, schema)), _) => (folder(&policies, &schema)?, BundleOrigin::Folder { policies, schema }),
+        (None, Some(stored)) => (stored, BundleOrigin::Store),
+        (None, None) => (embedded(), BundleOrigin::Embedded),
+    };
+    join(store, source, origin, clock)
+}
+
+/// Builds a bundle and joins it with a store.
+pub(super) fn join(
+    store: Arc<dyn Store>,
+    source: BundleSource,
+    origin: BundleOrigin,
+    clock: Arc<dyn Clock>,
+) -> Result<Warden, Failure> {
+    Ok(Warden::new(store, Bundle::build(source)?, origin, clock)?)
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<BundleError> for Failure {
+    fn from(error: BundleError) -> Self {
+        match error {
+            BundleError::Faults(faults) => faults.into(),
+            BundleError::NotConforming { .. } => Self::invalid(format!(
+                "{error}\nname the policies and the schema that this store is used with: `--policies DIR --schema FILE`"
+            )),
+            error => Self::new(error.to_string()),
+        }
+    }
+}

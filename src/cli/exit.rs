@@ -1,0 +1,102 @@
+//! Exit codes, and failures that end a command.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use serde_json::{Value as Json, json};
+
+use crate::pdp::{Faults, NameFault};
+use crate::warden::SourceError;
+
+/// What the process exits with. The numbers are public: scripts branch on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Done; for `authorize`: allowed.
+    Success = 0,
+    /// Something could not be done.
+    Failure = 1,
+    /// `authorize` only: denied.
+    Deny = 2,
+    /// The policies, the schema or entities are not valid.
+    Invalid = 3,
+    /// `authorize` only: no decision, since the schema does not know what was asked about.
+    Unknown = 4,
+}
+
+impl Exit {
+    /// Wrong arguments, in every command but `authorize`; the convention of most programs.
+    #[expect(non_upper_case_globals, reason = "reads as the variant that it would be, if 2 were not taken")]
+    pub const Usage: Self = Self::Deny;
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Faults in policy text, each with its place.
+    Faults(Faults),
+    Message {
+        exit: Exit,
+        message: String,
+    },
+}
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self::Message { exit: Exit::Failure, message: message.into() }
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::Message { exit: Exit::Invalid, message: message.into() }
+    }
+
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self::Message { exit: Exit::Unknown, message: message.into() }
+    }
+
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Faults(_) => Exit::Invalid,
+            Self::Message { exit, .. } => *exit,
+        }
+    }
+
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Faults(faults) => json!({"error": "the policies are not valid", "faults": faults}),
+            Self::Message { message, .. } => json!({"error": message}),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Faults(faults) => faults.fmt(f),
+            Self::Message { message, .. } => write!(f, "error: {message}"),
+        }
+    }
+}
+
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Self {
+        Self::Faults(faults)
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<NameFault> for Failure {
+    fn from(fault: NameFault) -> Self {
+        Self::unknown(fault.to_string())
+    }
+}

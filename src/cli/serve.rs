@@ -1,0 +1,190 @@
+//! `hubwarden serve`: wires a store, a bundle and the HTTP front end together, and runs until it is told to stop.
+
+mod demo;
+mod limits;
+mod logging;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Setting;
+use super::bundle::BundleArgs;
+use super::data::{self, DataArgs, Missing};
+use super::exit::{Exit, Failure};
+use super::terminal::Format;
+use crate::clock::SystemClock;
+use crate::http::{ServeError, ServeOptions, Server};
+use crate::store::Store;
+use crate::warden::{BundleOrigin, Warden, Watch, embedded, folder, store_bundle, stored_bundle};
+use demo::Demo;
+pub(super) use limits::LimitsConfig;
+use logging::LogArgs;
+pub(super) use logging::LogFormat;
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8180);
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Address to listen on; port 0 takes any free one [default: 127.0.0.1:8180]
+    #[arg(long, value_name = "ADDR", env = "HUBWARDEN_LISTEN")]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    bundle: BundleArgs,
+    /// Who owns the policies: a folder (or the program itself), or the store, through the API
+    #[arg(long, value_enum, env = "HUBWARDEN_POLICIES_FROM")]
+    policies_from: Option<PoliciesFrom>,
+    /// The address that clients reach this server at, as published in metadata
+    #[arg(long, value_name = "URL", env = "HUBWARDEN_PUBLIC_URL")]
+    public_url: Option<String>,
+    #[command(flatten)]
+    log: LogArgs,
+    /// Serve an example hub from a temporary folder, and print questions worth asking
+    #[arg(long, conflicts_with_all = ["data", "policies", "schema", "policies_from"])]
+    demo: bool,
+}
+
+/// Who owns the policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PoliciesFrom {
+    /// Files: the folder that is named, watched for changes; else those inside the program.
+    Folder,
+    /// The store; replaced through `PUT /v1/bundle`. The first time, it takes over those that `folder` would serve.
+    Store,
+}
+
+pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> {
+    logging::start(&args.log, setting)?;
+    let listen = args.listen.or(setting.config.listen).unwrap_or(DEFAULT_LISTEN);
+    let demo = args.demo.then(Demo::create).transpose()?;
+    let warden = Arc::new(match &demo {
+        Some(demo) => demo.warden()?,
+        None => warden(args, setting)?,
+    });
+    let options = ServeOptions {
+        public_url: args.public_url.clone().or_else(|| setting.config.public_url.clone()),
+        limits: setting.config.limits.limits(),
+        ..ServeOptions::new(listen, Arc::clone(&warden))
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let watch = Watch::start(Arc::clone(&warden));
+    runtime.block_on(async {
+        // Handlers for signals first: who reads that it listens may stop it at once.
+        let stop = Stop::new()?;
+        let server = Server::start(options).await?;
+        announce(&server, demo.as_ref(), setting)?;
+        stop.wait().await;
+        server.stop().await;
+        Ok::<_, Failure>(())
+    })?;
+    drop(watch);
+    warden.close()?;
+    Ok(Exit::Success)
+}
+
+/// Tells on stdout where it listens, once it does.
+fn announce(server: &Server, demo: Option<&Demo>, setting: &Setting) -> Result<(), Failure> {
+    let url = format!("http://{}", server.address());
+    setting.terminal.print(format!("listening on {url}"), &json!({"listening": url}))?;
+    match demo {
+        Some(demo) if setting.terminal.format == Format::Text => setting.terminal.line(demo.welcome(&url)),
+        _ => Ok(()),
+    }
+}
+
+fn warden(args: &ServeArgs, setting: &Setting) -> Result<Warden, Failure> {
+    let store = args.data.open(setting, Missing::Create)?;
+    match args.policies_from.or(setting.config.policies_from) {
+        None => data::warden(store, &args.bundle, setting, Arc::new(SystemClock)),
+        Some(PoliciesFrom::Folder) => {
+            let (source, origin) = match args.bundle.paths(setting)? {
+                Some((policies, schema)) => (folder(&policies, &schema)?, BundleOrigin::Folder { policies, schema }),
+                None => (embedded(), BundleOrigin::Embedded),
+            };
+            data::join(store, source, origin, Arc::new(SystemClock))
+        }
+        Some(PoliciesFrom::Store) => from_store(store, args, setting),
+    }
+}
+
+/// The store's own bundle; the first time, the store takes over the one that is named, or the one in the program.
+fn from_store(store: Arc<dyn Store>, args: &ServeArgs, setting: &Setting) -> Result<Warden, Failure> {
+    let named = args.bundle.paths(setting)?;
+    let source = match (stored_bundle(store.as_ref())?, named) {
+        (Some(stored), None) => stored,
+        (Some(_), Some((policies, _))) => {
+            return Err(Failure::new(format!(
+                "the store owns its policies already, so those in {} are not read: replace them with \
+                 `PUT /v1/bundle`, or serve the folder with `--policies-from folder`",
+                policies.display()
+            )));
+        }
+        (None, Some((policies, schema))) => folder(&policies, &schema)?,
+        (None, None) => embedded(),
+    };
+    // Built before it is stored: a bundle with a fault must not get in.
+    let warden = data::join(Arc::clone(&store), source.clone(), BundleOrigin::Store, Arc::new(SystemClock))?;
+    if stored_bundle(store.as_ref())?.is_none() {
+        store_bundle(store.as_ref(), &source)?;
+    }
+    Ok(warden)
+}
+
+/// The signals that stop a server: interrupt and, on Unix, terminate.
+struct Stop {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> Result<Self, Failure> {
+        #[cfg(unix)]
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .map_err(|error| Failure::new(format!("cannot listen for signals: {error}")))?;
+        Ok(Self {
+            #[cfg(unix)]
+            terminate,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn wait(self) {
+        // Without a handler the process could not be stopped in order; it is stopped at once then.
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let hint = match &error {
+            ServeError::Bind { .. } => "; another address: `--listen 127.0.0.1:0` takes any free port",
+            _ => "",
+        };
+        Self::new(format!("{error}{hint}"))
+    }
+}
+
+/// The folder is the demonstration's own; nothing else is ever removed.
+fn remove(folder: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(folder) {
+        tracing::warn!(folder = %folder.display(), %error, "the demonstration's folder is left behind");
+    }
+}

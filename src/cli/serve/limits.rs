@@ -1,0 +1,46 @@
+//! The limits of a server, as the configuration file names them.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::http::Limits;
+
+/// `limits:` of the configuration file. What is not named keeps its default; times are in seconds.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(in crate::cli) struct LimitsConfig {
+    body_bytes: Option<usize>,
+    bulk_body_bytes: Option<usize>,
+    evaluations: Option<usize>,
+    request_entities: Option<usize>,
+    page: Option<usize>,
+    concurrent_requests: Option<usize>,
+    connections: Option<usize>,
+    deadline: Option<u64>,
+    bulk_deadline: Option<u64>,
+    header_timeout: Option<u64>,
+    shutdown_grace: Option<u64>,
+}
+
+impl LimitsConfig {
+    /// The limits to serve with. That each makes sense is the server's to check.
+    pub fn limits(&self) -> Limits {
+        let default = Limits::default();
+        let seconds = |named: Option<u64>, default: Duration| named.map_or(default, Duration::from_secs);
+        Limits {
+            body_bytes: self.body_bytes.unwrap_or(default.body_bytes),
+            bulk_body_bytes: self.bulk_body_bytes.unwrap_or(default.bulk_body_bytes),
+            evaluations: self.evaluations.unwrap_or(default.evaluations),
+            request_entities: self.request_entities.unwrap_or(default.request_entities),
+            page: self.page.unwrap_or(default.page),
+            concurrent_requests: self.concurrent_requests.unwrap_or(default.concurrent_requests),
+            connections: self.connections.unwrap_or(default.connections),
+            deadline: seconds(self.deadline, default.deadline),
+            bulk_deadline: seconds(self.bulk_deadline, default.bulk_deadline),
+            header_timeout: seconds(self.header_timeout, default.header_timeout),
+            shutdown_grace: seconds(self.shutdown_grace, default.shutdown_grace),
+            ..default
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `hubwarden validate`: policies against their schema, strictly; entities too, when they are named.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Setting;
+use super::bundle::BundleArgs;
+use super::entities::Source;
+use super::exit::{Exit, Failure};
+use super::terminal::Format;
+use crate::pdp::{Bundle, Faults};
+
+#[derive(Debug, Args)]
+pub(super) struct ValidateArgs {
+    #[command(flatten)]
+    bundle: BundleArgs,
+    /// Entities to validate too: a JSON array or one JSON object a line; `-` reads stdin
+    #[arg(long, value_name = "FILE")]
+    entities: Option<PathBuf>,
+}
+
+/// What was found to be valid.
+#[derive(Default, Serialize)]
+struct Report<'a> {
+    valid: bool,
+    bundle: Option<&'a str>,
+    policies: usize,
+    templates: usize,
+    links: usize,
+    entities: usize,
+    faults: Option<&'a Faults>,
+    entity_faults: Vec<String>,
+}
+
+pub(super) fn run(args: &ValidateArgs, setting: &Setting) -> Result<Exit, Failure> {
+    let bundle = match Bundle::build(args.bundle.source(setting)?) {
+        Ok(bundle) => bundle,
+        Err(faults) => {
+            if setting.terminal.format == Format::Json {
+                setting.terminal.print("", &Report { faults: Some(&faults), ..Report::default() })?;
+                return Ok(Exit::Invalid);
+            }
+            return Err(faults.into());
+        }
+    };
+    let mut report = Report { valid: true, bundle: Some(bundle.hash()), ..Report::default() };
+    for policy in bundle.policies() {
+        match &policy.template {
+            None => report.policies += 1,
+            Some(template) if *template == policy.id => report.templates += 1,
+            Some(_) => report.links += 1,
+        }
+    }
+    if let Some(path) = &args.entities {
+        for entity in Source::open(path)?.entities(&bundle) {
+            match entity {
+                Ok(_) => report.entities += 1,
+                Err(fault) => report.entity_faults.push(fault.to_string()),
+            }
+        }
+    }
+    report.valid = report.entity_faults.is_empty();
+    finish(&report, setting)
+}
+
+fn finish(report: &Report, setting: &Setting) -> Result<Exit, Failure> {
+    for fault in &report.entity_faults {
+        setting.terminal.note(format!("error: {fault}"));
+    }
+    if !report.valid {
+        if setting.terminal.format == Format::Json {
+            setting.terminal.print("", report)?;
+        }
+        return Ok(Exit::Invalid);
+    }
+    let mut text = format!("valid: {} policies", report.policies);
+    for (count, what) in [(report.templates, "templates"), (report.links, "links"), (report.entities, "entities")] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    setting.terminal.print(format!("{text}\nbundle {}", report.bundle.unwrap_or_default()), report)?;
+    Ok(Exit::Success)
+}

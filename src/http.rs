@@ -1,0 +1,41 @@
+//! The HTTP front end: a table of routes and one way through them.
+//!
+//! Every request takes the same way (`pipeline.rs`): request id, who is calling (`access.rs`), which route
+//! (`routes.rs`), may they, room and time (`options.rs`), body, handler, one error envelope (`failure.rs`), headers, log.
+//! A handler gets a [`Call`](call::Call) that has passed all of it and answers a reply or a failure; one endpoint lives
+//! in one file. Never add a route beside the table, nor a check of keys beside `access.rs`.
+//!
+//! Nobody else imports axum, hyper or utoipa.
+
+mod access;
+mod app;
+mod authorize;
+mod authzen;
+mod body;
+mod bundle;
+mod call;
+mod conditions;
+mod entities;
+mod failure;
+mod fields;
+mod health;
+mod is_authorized;
+mod keys;
+mod metrics;
+mod openapi;
+mod options;
+mod page_token;
+mod path;
+mod pipeline;
+mod policies;
+mod query;
+mod question;
+mod record;
+mod reply;
+mod request_id;
+mod routes;
+mod server;
+
+pub use options::{Limits, ServeOptions};
+pub use routes::{Access, Effect, Route, Verb, routes};
+pub use server::{ServeError, Server, serve};

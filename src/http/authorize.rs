@@ -1,0 +1,87 @@
+//! `POST /v1/authorize`: a question in Cedar's terms, answered with the reason.
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+use utoipa::ToSchema;
+
+use super::call::Call;
+use super::fields::Fields;
+use super::question::{self, PolicyErrorBody, ReasonBody, named, named_action, request_entities};
+use super::reply::{Answered, Reply};
+use crate::pdp::ContextRules;
+use crate::store::Revision;
+use crate::warden::{Api, Asked};
+
+const FIELDS: &[&str] = &["principal", "action", "resource", "context", "entities", "at_least"];
+
+/// A question.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the form of a body; it is read field by field, for errors that name the field")]
+pub struct AuthorizeRequest {
+    /// `{"type", "id"}` or `Hub::User::"alice"`.
+    #[schema(value_type = Object)]
+    principal: Json,
+    /// `repo.write` or `Hub::Action::"repo.write"`.
+    action: String,
+    /// As `principal`.
+    #[schema(value_type = Object)]
+    resource: Json,
+    #[schema(value_type = Option<Object>)]
+    context: Option<Json>,
+    /// Stand before the stored entities for this question; need the scope `write`.
+    #[schema(value_type = Option<Vec<Object>>)]
+    entities: Option<Vec<Json>>,
+    /// A revision that the answer must have seen.
+    at_least: Option<u64>,
+}
+
+/// An answer.
+#[derive(Serialize, ToSchema)]
+pub struct AuthorizeReply {
+    /// `allow` or `deny`.
+    decision: &'static str,
+    /// The policies that decided.
+    determining: Vec<String>,
+    /// Why not.
+    reason: Option<ReasonBody>,
+    errors: Vec<PolicyErrorBody>,
+    revision: u64,
+    bundle: String,
+    decision_id: String,
+}
+
+pub async fn answer(call: Call) -> Answered {
+    let json = call.json()?;
+    let fields = Fields::of_body(&json)?;
+    fields.only(FIELDS)?;
+    if let Some(revision) = fields.number("at_least")? {
+        call.app.reach(Revision(revision)).await?;
+    }
+    decide(&call, &fields)
+}
+
+fn decide(call: &Call, fields: &Fields) -> Answered {
+    let session = call.warden().session(Api::Native, call.at_least)?;
+    let bundle = session.bundle();
+    let principal = named(bundle, fields, "principal")?;
+    let action = named_action(bundle, fields, "action")?;
+    let resource = named(bundle, fields, "resource")?;
+    let empty = Json::Object(Map::new());
+    let context = fields.get("context").unwrap_or(&empty);
+    let context = bundle.admission().context(&action, context, ContextRules::Native)?;
+    let entities = match fields.array("entities")? {
+        Some(items) => request_entities(call, &session, items, "entities")?,
+        None => Vec::new(),
+    };
+    let ruling = session.ask(Asked { principal, action, resource, context, entities })?;
+    let reply = AuthorizeReply {
+        decision: if ruling.answer.allowed() { "allow" } else { "deny" },
+        determining: question::determining(&ruling.answer),
+        reason: question::reason(&ruling.answer),
+        errors: question::errors(&ruling.answer),
+        revision: ruling.revision.0,
+        bundle: ruling.bundle.to_string(),
+        decision_id: ruling.id.to_string(),
+    };
+    Ok(Reply::ok(&reply).at(ruling.revision).of_bundle(&*ruling.bundle))
+}

@@ -1,0 +1,96 @@
+//! Reading a question of the standard API.
+
+use serde_json::{Map, Value as Json};
+
+use crate::http::failure::Failure;
+use crate::http::fields::Fields;
+
+/// A subject or resource as it was sent.
+pub struct Side<'a> {
+    pub type_name: &'a str,
+    pub id: &'a str,
+    pub properties: Option<&'a Json>,
+    /// Where the properties stand in the request.
+    pub path: String,
+}
+
+/// A question as it was sent.
+pub struct Asking<'a> {
+    pub subject: Side<'a>,
+    pub action: &'a str,
+    pub action_properties: Option<&'a Json>,
+    pub resource: Side<'a>,
+    pub context: Option<&'a Json>,
+}
+
+impl<'a> Asking<'a> {
+    /// Reads a question from `own`, with `defaults` for what is missing there.
+    ///
+    /// A subject, action, resource or context of its own replaces the default whole; only the names that a subject,
+    /// action or resource cannot be without (`type`, `id`, `name`) are then still taken from the default.
+    ///
+    /// # Errors
+    /// 400 with the field.
+    pub fn read(own: &Fields<'a>, defaults: &Fields<'a>) -> Result<Self, Failure> {
+        let subject = Part::read(own, defaults, "subject")?.side()?;
+        let action = Part::read(own, defaults, "action")?;
+        let resource = Part::read(own, defaults, "resource")?.side()?;
+        let context = match own.object("context")? {
+            Some(_) => own.get("context"),
+            None => defaults.object("context")?.and_then(|_| defaults.get("context")),
+        };
+        Ok(Self { subject, action: action.text("name")?, action_properties: action.properties()?, resource, context })
+    }
+
+    /// Whether the context asks for the reason.
+    pub fn wants_reason(&self) -> bool {
+        self.context.and_then(|context| context.get("reason")) == Some(&Json::Bool(true))
+    }
+
+    /// The context as the schema is to read it: `action` is where the action's properties go, and nothing else.
+    pub fn context(&self, declares_action: bool) -> Json {
+        let mut context = self.context.and_then(Json::as_object).cloned().unwrap_or_else(Map::new);
+        if declares_action {
+            match self.action_properties {
+                Some(properties) => context.insert("action".to_owned(), properties.clone()),
+                None => context.remove("action"),
+            };
+        }
+        Json::Object(context)
+    }
+}
+
+struct Part<'a> {
+    own: Fields<'a>,
+    default: Option<Fields<'a>>,
+}
+
+impl<'a> Part<'a> {
+    fn read(own: &Fields<'a>, defaults: &Fields<'a>, name: &str) -> Result<Self, Failure> {
+        match (own.object(name)?, defaults.object(name)?) {
+            (Some(own), default) => Ok(Self { own, default }),
+            (None, Some(default)) => Ok(Self { own: default, default: None }),
+            (None, None) => Err(own.need(name).err().unwrap_or_else(Failure::internal)),
+        }
+    }
+
+    fn text(&self, name: &str) -> Result<&'a str, Failure> {
+        match (self.own.get(name), &self.default) {
+            (None, Some(default)) if default.get(name).is_some() => default.text(name),
+            _ => self.own.text(name),
+        }
+    }
+
+    fn properties(&self) -> Result<Option<&'a Json>, Failure> {
+        Ok(self.own.object("properties")?.and_then(|_| self.own.get("properties")))
+    }
+
+    fn side(&self) -> Result<Side<'a>, Failure> {
+        Ok(Side {
+            type_name: self.text("type")?,
+            id: self.text("id")?,
+            properties: self.properties()?,
+            path: self.own.path("properties"),
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! A request as a handler sees it: through all checks, body read.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderName};
+use serde_json::Value as Json;
+
+use super::access::Caller;
+use super::app::{App, Permit};
+use super::body;
+use super::conditions::Conditions;
+use super::failure::Failure;
+use super::path::Params;
+use super::query::Query;
+use super::request_id::RequestId;
+use super::routes::Route;
+use crate::store::Revision;
+use crate::warden::Warden;
+
+/// A question or change must see at least this revision.
+pub const AT_LEAST: HeaderName = HeaderName::from_static("hubwarden-at-least");
+
+/// One request.
+#[derive(Clone)]
+pub struct Call {
+    pub app: Arc<App>,
+    pub route: &'static Route,
+    pub caller: Caller,
+    pub request_id: RequestId,
+    pub params: Params,
+    pub query: Query,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub at_least: Option<Revision>,
+    #[expect(dead_code, reason = "held until the work is done, also when nobody waits for it any more")]
+    pub permit: Option<Permit>,
+}
+
+impl Call {
+    pub fn warden(&self) -> &Warden {
+        &self.app.warden
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// 400 for another media type and for what is no JSON.
+    pub fn json(&self) -> Result<Json, Failure> {
+        body::check_type(&self.headers, self.route.body.media_types())?;
+        body::parse(&self.body)
+    }
+
+    /// # Errors
+    /// 400 when a condition is malformed.
+    pub fn conditions(&self) -> Result<Conditions, Failure> {
+        Conditions::read(&self.headers)
+    }
+
+    /// Runs what blocks, or takes long, on a thread for it.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub async fn blocking<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        match tokio::task::spawn_blocking(move || work(&self)).await {
+            Ok(result) => result,
+            // The panic goes on here, to where panics are answered.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Failure::unavailable("stopping", "the server is stopping")),
+            },
+        }
+    }
+}
+
+/// The revision that a request wants to see.
+///
+/// # Errors
+/// 400 for what is no revision.
+pub fn at_least(headers: &HeaderMap) -> Result<Option<Revision>, Failure> {
+    let Some(value) = headers.get(AT_LEAST) else {
+        return Ok(None);
+    };
+    match value.to_str().ok().and_then(|text| text.trim().parse().ok()) {
+        Some(revision) => Ok(Some(Revision(revision))),
+        None => Err(Failure::invalid("Hubwarden-At-Least", "`Hubwarden-At-Least` is a revision, a whole number")),
+    }
+}

@@ -1,0 +1,73 @@
+//! What a server is started with. Every limit has a name, a default, and an error that names it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::warden::Warden;
+
+/// How to serve.
+#[derive(Clone)]
+pub struct ServeOptions {
+    /// Port 0 takes any free one.
+    pub listen: SocketAddr,
+    pub warden: Arc<Warden>,
+    /// The address that clients reach this server at, as published in metadata; `http://<listen>` when not given.
+    pub public_url: Option<String>,
+    pub limits: Limits,
+}
+
+impl ServeOptions {
+    /// With default limits.
+    pub fn new(listen: SocketAddr, warden: Arc<Warden>) -> Self {
+        Self { listen, warden, public_url: None, limits: Limits::default() }
+    }
+}
+
+/// Bounds on what one client, or all of them together, can take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a request body.
+    pub body_bytes: usize,
+    /// Bytes of the body of a bulk request: a batch of entities, a bundle.
+    pub bulk_body_bytes: usize,
+    /// Questions in one batch.
+    pub evaluations: usize,
+    /// Entities that one question may bring along.
+    pub request_entities: usize,
+    /// Entities on one page of a list.
+    pub page: usize,
+    /// Requests being worked on; more are refused, to be tried again.
+    pub concurrent_requests: usize,
+    /// Open connections; more wait to be accepted.
+    pub connections: usize,
+    /// From the head of a request to its answer.
+    pub deadline: Duration,
+    /// The same for bulk requests.
+    pub bulk_deadline: Duration,
+    /// From opening a connection, or from the last answer on it, to the next whole request head.
+    pub header_timeout: Duration,
+    /// How long a question waits for the revision that it wants to see.
+    pub at_least_wait: Duration,
+    /// How long a server that is told to stop waits for what is in flight.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1024 * 1024,
+            bulk_body_bytes: 32 * 1024 * 1024,
+            evaluations: 100,
+            request_entities: 1_000,
+            page: 1_000,
+            concurrent_requests: 256,
+            connections: 4_096,
+            deadline: Duration::from_secs(10),
+            bulk_deadline: Duration::from_secs(60),
+            header_timeout: Duration::from_secs(30),
+            at_least_wait: Duration::from_millis(50),
+            shutdown_grace: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The one way of every request, from its head to the log line.
+//!
+//! Keys come before routes: somebody without one learns neither which paths exist nor which methods they take.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::{MethodFilter, on};
+use tokio::time::timeout_at;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::access;
+use super::app::App;
+use super::body;
+use super::call::{Call, at_least};
+use super::failure::Failure;
+use super::path::Params;
+use super::query::Query;
+use super::reply::Answered;
+use super::request_id::{self, RequestId};
+use super::routes::{Access, Body, Effect, Route, Verb};
+use crate::store::Revision;
+
+type HttpResponse = Response<axum::body::Body>;
+
+const REVISION: HeaderName = HeaderName::from_static("hubwarden-revision");
+const BUNDLE: HeaderName = HeaderName::from_static("hubwarden-bundle");
+
+/// What a request met.
+#[derive(Clone, Copy)]
+enum Target {
+    Route(&'static Route),
+    NoRoute,
+    /// There are routes with this path, with other methods.
+    OtherMethod,
+}
+
+/// What the log and the headers tell of a request besides its answer.
+#[derive(Clone, Default)]
+struct Told {
+    key: Option<String>,
+    /// Whether the caller may learn the revision and the bundle.
+    known: bool,
+    revision: Option<Revision>,
+    bundle: Option<String>,
+    quiet: bool,
+}
+
+/// The router for a table.
+pub fn router(app: &Arc<App>, routes: &'static [Route]) -> Router {
+    let mut router = Router::new();
+    for route in routes {
+        let target = Target::Route(route);
+        let handler =
+            move |State(app): State<Arc<App>>, request: Request| async move { dispatch(app, target, request).await };
+        router = router.route(route.path, on(filter(route.verb), handler));
+    }
+    let no_route = |State(app): State<Arc<App>>, request: Request| dispatch(app, Target::NoRoute, request);
+    let other_method = |State(app): State<Arc<App>>, request: Request| dispatch(app, Target::OtherMethod, request);
+    router
+        .fallback(no_route)
+        .method_not_allowed_fallback(other_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(app), finish))
+        .with_state(Arc::clone(app))
+}
+
+fn filter(verb: Verb) -> MethodFilter {
+    match verb {
+        Verb::Get => MethodFilter::GET,
+        Verb::Post => MethodFilter::POST,
+        Verb::Put => MethodFilter::PUT,
+        Verb::Patch => MethodFilter::PATCH,
+        Verb::Delete => MethodFilter::DELETE,
+    }
+}
+
+/// Outermost: request id, headers, log. Panics have become answers before they come here.
+async fn finish(State(app): State<Arc<App>>, mut request: Request, next: Next) -> HttpResponse {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let (id, mut response) = match RequestId::of(request.headers()) {
+        Ok(id) => {
+            request.extensions_mut().insert(id.clone());
+            (id, next.run(request).await)
+        }
+        Err(failure) => (RequestId::new(), body::settled(request.into_body(), failure).await.into_response()),
+    };
+    let told = response.extensions_mut().remove::<Told>().unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(request_id::HEADER, id.header());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if told.known {
+        if let Some(revision) = told.revision.or_else(|| app.warden.revision().ok()) {
+            headers.insert(REVISION, HeaderValue::from(revision.0));
+        }
+        let bundle = told.bundle.clone().unwrap_or_else(|| app.warden.bundle().hash().to_owned());
+        if let Ok(hash) = HeaderValue::try_from(bundle) {
+            headers.insert(BUNDLE, hash);
+        }
+    }
+    let template = route.as_ref().map_or("-", MatchedPath::as_str);
+    log(&method, template, response.status(), &id, &told, started);
+    response
+}
+
+/// One line for each request. Never the path as sent, the query, a header or a body: they may hold secrets.
+fn log(method: &axum::http::Method, route: &str, status: StatusCode, id: &RequestId, told: &Told, started: Instant) {
+    let key = told.key.as_deref().unwrap_or("-");
+    let status = status.as_u16();
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "hubwarden::access",
+                method = %method, route, status, request_id = id.as_str(), key, duration_us = micros, "request"
+            )
+        };
+    }
+    match told.quiet {
+        true => line!(debug),
+        false => line!(info),
+    }
+}
+
+fn panicked(_: Box<dyn Any + Send + 'static>) -> HttpResponse {
+    tracing::error!("a request panicked; this is a defect");
+    Failure::internal().into_response()
+}
+
+async fn dispatch(app: Arc<App>, target: Target, request: Request) -> HttpResponse {
+    let mut told = Told::default();
+    let (parts, body) = request.into_parts();
+    let mut unread = Some(body);
+    let mut response = match attempt(&app, target, parts, &mut unread, &mut told).await {
+        Ok(reply) => {
+            told.revision = reply.revision;
+            told.bundle.clone_from(&reply.bundle);
+            reply.into_response()
+        }
+        Err(failure) => {
+            if !matches!(failure.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
+                app.warden.metrics().rejected(failure.code);
+            }
+            let failure = match unread {
+                Some(body) => body::settled(body, failure).await,
+                None => failure,
+            };
+            failure.into_response()
+        }
+    };
+    response.extensions_mut().insert(told);
+    response
+}
+
+async fn attempt(
+    app: &Arc<App>,
+    target: Target,
+    parts: Parts,
+    unread: &mut Option<axum::body::Body>,
+    told: &mut Told,
+) -> Answered {
+    let public = matches!(target, Target::Route(Route { access: Access::Public, .. }));
+    let caller = access::identify(app, &parts.headers, public)?;
+    told.key = caller.key.as_ref().map(|key| key.id.clone());
+    told.known = caller.is_known();
+    let route = match target {
+        Target::Route(route) => route,
+        Target::NoRoute => return Err(Failure::not_found("there is nothing at this path")),
+        Target::OtherMethod => {
+            let message = format!("this path does not take {}", parts.method);
+            return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message));
+        }
+    };
+    told.quiet = route.effect == Effect::Quiet;
+    access::allow(app, &caller, route.access)?;
+    let permit = if public { None } else { Some(app.admit()?) };
+    let (limit, deadline) = match route.body {
+        Body::None | Body::Small(..) => (app.limits.body_bytes, app.limits.deadline),
+        Body::Bulk(..) => (app.limits.bulk_body_bytes, app.limits.bulk_deadline),
+    };
+    let end = tokio::time::Instant::now() + deadline;
+    let body = unread.take().unwrap_or_default();
+    let body = match timeout_at(end, body::read(&parts.headers, body, limit)).await {
+        Ok(body) => body?,
+        Err(_) => {
+            let message = format!("the body did not arrive within {deadline:?}");
+            return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message).last());
+        }
+    };
+    let _working = permit.clone();
+    let call = Call {
+        app: Arc::clone(app),
+        route,
+        caller,
+        request_id: parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new),
+        params: Params::read(route.path, parts.uri.path())?,
+        query: Query::read(route, parts.uri.query().unwrap_or_default())?,
+        at_least: at_least(&parts.headers)?,
+        headers: parts.headers,
+        body,
+        permit,
+    };
+    if let Some(revision) = call.at_least {
+        app.reach(revision).await?;
+    }
+    match timeout_at(end, (route.handler)(call)).await {
+        Ok(answered) => answered,
+        Err(_) => {
+            let what = match route.effect {
+                Effect::Changes => "; whether the change was made is not known",
+                _ => "",
+            };
+            let message = format!("no answer within {deadline:?}{what}");
+            Err(Failure::unavailable("deadline_exceeded", message))
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "pipeline/tests.rs"]
+mod tests;

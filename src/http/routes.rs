@@ -1,0 +1,269 @@
+//! The table of routes: method, path, who may, what it takes, what it gives, what it changes, what it logs.
+//!
+//! The router, the check of keys, the description at `/openapi.json` and the tests are made from it. A path parameter
+//! `{*id}` takes the rest of the path.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+
+use super::call::Call;
+use super::reply::Answered;
+use super::{authorize, authzen, body, bundle, entities, health, is_authorized, keys, metrics, openapi, policies};
+use crate::warden::Scope;
+
+pub type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+/// One route.
+#[derive(Clone, Copy)]
+pub struct Route {
+    pub verb: Verb,
+    pub path: &'static str,
+    pub access: Access,
+    pub effect: Effect,
+    /// One line, for the description.
+    pub about: &'static str,
+    pub(super) body: Body,
+    pub(super) query: &'static [(&'static str, &'static str)],
+    pub(super) reply: Option<Shape>,
+    pub(super) handler: fn(Call) -> Answering,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, without a key.
+    Public,
+    /// A key with one of these scopes.
+    Scopes(&'static [Scope]),
+}
+
+/// What a route does, and with it what is logged besides the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Reads. `Quiet` routes are polled; their access log is at debug.
+    Reads,
+    Quiet,
+    /// Answers questions.
+    Decides,
+    /// Changes something; every success leaves a change record.
+    Changes,
+}
+
+/// What a route takes as its body.
+#[derive(Clone, Copy)]
+pub(super) enum Body {
+    None,
+    Small(&'static [&'static str], Shape),
+    Bulk(&'static [&'static str], Shape),
+}
+
+/// A type's place in the description.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub name: fn() -> Cow<'static, str>,
+    pub schema: fn() -> RefOr<Schema>,
+    pub parts: fn(&mut Vec<(String, RefOr<Schema>)>),
+}
+
+const EVALUATE: Access = Access::Scopes(&[Scope::Evaluate]);
+const READ: Access = Access::Scopes(&[Scope::Read]);
+const WRITE: Access = Access::Scopes(&[Scope::Write]);
+const ADMIN: Access = Access::Scopes(&[Scope::Admin]);
+const OBSERVE: Access = Access::Scopes(&[Scope::Read, Scope::Audit]);
+const ANY: Access = Access::Scopes(&Scope::ALL);
+
+/// Every route there is.
+pub fn routes() -> &'static [Route] {
+    ROUTES
+}
+
+static ROUTES: &[Route] = &[
+    // ---- the standard API
+    decides("/access/v1/evaluation", |call| Box::pin(authzen::evaluation::answer(call)))
+        .about("Answers one question (AuthZEN Access Evaluation).")
+        .query(&[("explain", "`true` for the reason in `context`")])
+        .takes::<authzen::EvaluationRequest>()
+        .gives::<authzen::DecisionReply>(),
+    decides("/access/v1/evaluations", |call| Box::pin(authzen::evaluations::answer(call)))
+        .about("Answers a batch of questions at one revision (AuthZEN Access Evaluations).")
+        .query(&[("explain", "`true` for the reasons in `context`")])
+        .takes::<authzen::EvaluationsRequest>()
+        .gives::<authzen::EvaluationsReply>(),
+    reads("/.well-known/authzen-configuration", Access::Public, |call| Box::pin(authzen::metadata::answer(call)))
+        .about("Which endpoints of the standard API there are.")
+        .gives::<authzen::MetadataReply>(),
+    // ---- questions in Cedar's terms
+    decides("/v1/authorize", |call| Box::pin(authorize::answer(call)))
+        .about("Answers one question, with the reason.")
+        .takes::<authorize::AuthorizeRequest>()
+        .gives::<authorize::AuthorizeReply>(),
+    decides("/v1/is_authorized", |call| Box::pin(is_authorized::answer(call)))
+        .about("Answers one question as cedar-agent does.")
+        .takes::<is_authorized::IsAuthorizedRequest>()
+        .gives::<is_authorized::IsAuthorizedReply>(),
+    // ---- entities
+    reads("/v1/entities", READ, |call| Box::pin(entities::list::answer(call)))
+        .about("Lists entities in byte order of type, then id.")
+        .query(&[
+            ("type", "entities of this type only"),
+            ("prefix", "entities whose id starts with this only"),
+            ("limit", "entities on a page"),
+            ("page_token", "`next_page_token` of the page before"),
+        ])
+        .gives::<entities::list::ListReply>(),
+    route(Verb::Post, "/v1/entities:batch", WRITE, Effect::Changes, |call| Box::pin(entities::batch::answer(call)))
+        .about("Applies a batch of changes, one per line, whole or not at all.")
+        .query(&[("revive", "`true` to take ids that were deleted before; needs `admin`")])
+        .takes_bulk::<entities::EntityBody>(body::NDJSON)
+        .gives::<entities::batch::BatchReply>(),
+    reads("/v1/entities/{type}/{*id}", READ, |call| Box::pin(entities::get::answer(call)))
+        .about("One entity in Cedar's JSON format.")
+        .gives::<entities::EntityBody>(),
+    route(Verb::Put, "/v1/entities/{type}/{*id}", WRITE, Effect::Changes, |call| Box::pin(entities::put::answer(call)))
+        .about("Creates or replaces an entity.")
+        .query(&[("revive", "`true` to take an id that was deleted before; needs `admin`")])
+        .takes::<entities::EntityBody>()
+        .gives::<entities::ChangeReply>(),
+    route(Verb::Patch, "/v1/entities/{type}/{*id}", WRITE, Effect::Changes, |call| {
+        Box::pin(entities::patch::answer(call))
+    })
+    .about("Changes parts of an entity; `null` removes an attribute or tag.")
+    .takes_media::<entities::PatchBody>(body::JSON_PATCH)
+    .gives::<entities::ChangeReply>(),
+    route(Verb::Delete, "/v1/entities/{type}/{*id}", WRITE, Effect::Changes, |call| {
+        Box::pin(entities::delete::answer(call))
+    })
+    .about("Deletes an entity; its id stays taken.")
+    .gives::<entities::ChangeReply>(),
+    // ---- policies
+    reads("/v1/policies", READ, |call| Box::pin(policies::list(call)))
+        .about("Every policy in force.")
+        .gives::<policies::PoliciesReply>(),
+    reads("/v1/policies/{*id}", READ, |call| Box::pin(policies::one(call)))
+        .about("One policy in force.")
+        .gives::<policies::PolicyBody>(),
+    reads("/v1/schema", READ, |call| Box::pin(policies::schema(call)))
+        .about("The schema in force.")
+        .gives::<policies::SchemaReply>(),
+    reads("/v1/bundle", READ, |call| Box::pin(bundle::get(call)))
+        .about("The bundle in force: schema and policies.")
+        .gives::<bundle::BundleReply>(),
+    route(Verb::Put, "/v1/bundle", ADMIN, Effect::Changes, |call| Box::pin(bundle::put(call)))
+        .about("Replaces the bundle, when the store owns it.")
+        .takes_bulk::<bundle::BundleBody>(body::JSON)
+        .gives::<bundle::BundleChangeReply>(),
+    // ---- keys
+    reads("/v1/keys", ADMIN, |call| Box::pin(keys::list(call))).about("All keys.").gives::<keys::KeysReply>(),
+    route(Verb::Post, "/v1/keys", ADMIN, Effect::Changes, |call| Box::pin(keys::create(call)))
+        .about("Creates a key; its value is shown this once.")
+        .takes::<keys::KeyRequest>()
+        .gives::<keys::NewKeyReply>(),
+    route(Verb::Delete, "/v1/keys/{id}", ADMIN, Effect::Changes, |call| Box::pin(keys::delete(call)))
+        .about("Deletes a key; it is refused from the next request on.")
+        .gives::<keys::KeyDeletedReply>(),
+    // ---- running it
+    quiet("/health/live", Access::Public, |call| Box::pin(health::live(call)))
+        .about("Whether the process answers.")
+        .gives::<health::LiveReply>(),
+    quiet("/health/ready", Access::Public, |call| Box::pin(health::ready(call)))
+        .about("Whether questions can be answered; with a key also the details.")
+        .gives::<health::ReadyReply>(),
+    quiet("/metrics", OBSERVE, |call| Box::pin(metrics::answer(call))).about("Metrics for Prometheus."),
+    reads("/openapi.json", ANY, |call| Box::pin(openapi::answer(call))).about("This description."),
+];
+
+const fn route(
+    verb: Verb,
+    path: &'static str,
+    access: Access,
+    effect: Effect,
+    handler: fn(Call) -> Answering,
+) -> Route {
+    Route { verb, path, access, effect, about: "", body: Body::None, query: &[], reply: None, handler }
+}
+
+const fn decides(path: &'static str, handler: fn(Call) -> Answering) -> Route {
+    route(Verb::Post, path, EVALUATE, Effect::Decides, handler)
+}
+
+const fn reads(path: &'static str, access: Access, handler: fn(Call) -> Answering) -> Route {
+    route(Verb::Get, path, access, Effect::Reads, handler)
+}
+
+const fn quiet(path: &'static str, access: Access, handler: fn(Call) -> Answering) -> Route {
+    route(Verb::Get, path, access, Effect::Quiet, handler)
+}
+
+impl Route {
+    const fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    const fn query(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
+        self.query = query;
+        self
+    }
+
+    const fn takes<T: ToSchema>(self) -> Self {
+        self.takes_media::<T>(body::JSON)
+    }
+
+    const fn takes_media<T: ToSchema>(mut self, media: &'static [&'static str]) -> Self {
+        self.body = Body::Small(media, shape::<T>());
+        self
+    }
+
+    const fn takes_bulk<T: ToSchema>(mut self, media: &'static [&'static str]) -> Self {
+        self.body = Body::Bulk(media, shape::<T>());
+        self
+    }
+
+    const fn gives<T: ToSchema>(mut self) -> Self {
+        self.reply = Some(shape::<T>());
+        self
+    }
+
+    /// Whether unknown parts of a request must be ignored, as the standard API demands.
+    pub fn is_open_ended(&self) -> bool {
+        self.path.starts_with("/access/") || self.path.starts_with("/.well-known/")
+    }
+}
+
+const fn shape<T: ToSchema>() -> Shape {
+    Shape { name: T::name, schema: T::schema, parts: T::schemas }
+}
+
+impl Body {
+    pub fn media_types(&self) -> &'static [&'static str] {
+        match self {
+            Self::None => &[],
+            Self::Small(media, _) | Self::Bulk(media, _) => media,
+        }
+    }
+}
+
+impl Verb {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}

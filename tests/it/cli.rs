@@ -1,0 +1,5 @@
+//! The command line: exit codes, what goes where, precedence, and that files survive the round trip.
+
+mod import;
+mod policies;
+mod settings;

@@ -1,0 +1,92 @@
+//! `validate` and `fmt`.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::program::{repository, run, run_with};
+
+const SCHEMA: &str =
+    "entity User; entity Page = { open: Bool };\naction view appliesTo { principal: [User], resource: [Page] };\n";
+const POLICY: &str = "@id(\"pages/open\")\npermit (\n  principal is User,\n  action == Action::\"view\",\n  resource is Page\n)\nwhen { resource.open };\n";
+
+fn bundle(policy: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("policies")).unwrap();
+    fs::write(folder.path().join("policies/pages.cedar"), policy).unwrap();
+    fs::write(folder.path().join("pages.cedarschema"), SCHEMA).unwrap();
+    folder
+}
+
+const VALIDATE: [&str; 5] = ["validate", "--policies", "policies", "--schema", "pages.cedarschema"];
+
+#[test]
+fn without_arguments_the_shipped_policies_are_validated_from_any_folder() {
+    let folder = TempDir::new().unwrap();
+    let run = run(folder.path(), &["validate", "--format", "json"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.json()["valid"], true);
+    assert!(run.json()["policies"].as_u64().unwrap() > 20);
+    assert!(run.stderr.is_empty(), "{}", run.stderr);
+}
+
+#[test]
+fn the_shipped_policies_are_those_of_the_repository() {
+    let root = repository("");
+    let inside = run(&root, &["validate", "--format", "json"]).json();
+    let args = ["validate", "--policies", "policies", "--schema", "schema/hub.cedarschema", "--format", "json"];
+    assert_eq!(inside["bundle"], run(&root, &args).json()["bundle"]);
+}
+
+#[test]
+fn a_fault_shows_its_file_line_and_text_and_exits_with_3() {
+    let folder = bundle(&POLICY.replace("resource.open", "resource.opened"));
+    let run = run(folder.path(), &VALIDATE);
+    assert_eq!((run.code, run.stdout.as_str()), (3, ""));
+    assert!(run.stderr.contains("--> policies/pages.cedar:7:"), "{}", run.stderr);
+    assert!(run.stderr.contains("7 | when { resource.opened };"), "{}", run.stderr);
+}
+
+#[test]
+fn a_fault_is_data_with_format_json() {
+    let folder = bundle(&POLICY.replace("@id(\"pages/open\")\n", ""));
+    let mut args = VALIDATE.to_vec();
+    args.extend(["--format", "json"]);
+    let run = run(folder.path(), &args);
+    assert_eq!((run.code, run.stderr.as_str()), (3, ""));
+    let fault = &run.json()["faults"][0];
+    assert_eq!((fault["line"].as_u64(), fault["message"].as_str()), (Some(1), Some("this policy has no `@id`")));
+}
+
+#[test]
+fn entities_are_validated_with_their_lines() {
+    let folder = bundle(POLICY);
+    let entities = "{\"uid\":{\"type\":\"Page\",\"id\":\"a\"},\"attrs\":{\"open\":true},\"parents\":[]}\n\
+                    {\"uid\":{\"type\":\"Page\",\"id\":\"b\"},\"attrs\":{},\"parents\":[]}\n{\"uid\"\n";
+    let mut args = VALIDATE.to_vec();
+    args.extend(["--entities", "-"]);
+    let run = run_with(folder.path(), &args, entities);
+    assert_eq!(run.code, 3);
+    assert!(run.stderr.contains("stdin:2: Page::\"b\": attrs.open: missing"), "{}", run.stderr);
+    assert!(run.stderr.contains("stdin:3: column "), "{}", run.stderr);
+}
+
+#[test]
+fn formatting_lists_what_it_changes_and_a_second_time_nothing() {
+    let folder = bundle(&POLICY.replace("\n  ", " "));
+    let check = run(folder.path(), &["fmt", "--check"]);
+    assert_eq!((check.code, check.stdout.as_str()), (1, "policies/pages.cedar\n"));
+    let changed = run(folder.path(), &["fmt"]);
+    assert_eq!((changed.code, changed.stdout.as_str()), (0, "policies/pages.cedar\n"));
+    assert_eq!(fs::read_to_string(folder.path().join("policies/pages.cedar")).unwrap(), POLICY);
+    let again = run(folder.path(), &["fmt", "--check"]);
+    assert_eq!((again.code, again.stdout.as_str()), (0, ""));
+}
+
+#[test]
+fn a_file_that_does_not_parse_is_left_alone() {
+    let folder = bundle("permit (principal,");
+    let run = run(folder.path(), &["fmt", "policies/pages.cedar"]);
+    assert_eq!((run.code, run.stdout.as_str()), (3, ""));
+    assert_eq!(fs::read_to_string(folder.path().join("policies/pages.cedar")).unwrap(), "permit (principal,");
+}
