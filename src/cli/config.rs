@@ -3,6 +3,7 @@
 //! Its keys are the flags' names. Relative paths in it start at its own folder, so that it works from anywhere.
 //! Secrets never stand in it: it names files that hold them.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,26 @@ pub(super) struct CommonArgs {
     /// When diagnostics are coloured [default: auto]
     #[arg(long, global = true, value_enum, env = "HUBWARDEN_COLOR", help_heading = "Common options")]
     pub color: Option<Color>,
+}
+
+/// Where a setting was made, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    File,
+    Environment,
+    Flag,
+}
+
+/// The strongest of a flag, a variable and a key of the file.
+pub(super) fn strongest<T: Clone + From<OsString>>(
+    flag: Option<&T>,
+    variable: &str,
+    file: Option<&T>,
+) -> Option<(Origin, T)> {
+    let environment = || std::env::var_os(variable).filter(|value| !value.is_empty()).map(T::from);
+    let flag = flag.cloned().map(|value| (Origin::Flag, value));
+    flag.or_else(|| environment().map(|value| (Origin::Environment, value)))
+        .or_else(|| file.cloned().map(|value| (Origin::File, value)))
 }
 
 /// A configuration file. Every key is optional; an unknown one is refused.
