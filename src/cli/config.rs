@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::exit::Failure;
 use super::serve::{LimitsConfig, LogFormat, PoliciesFrom};
 use super::terminal::{Color, Format};
+use crate::pdp::{Fault, SourceFile};
 
 /// Read when it exists and no other file is named.
 const DEFAULT_FILE: &str = "hubwarden.yaml";
@@ -87,8 +88,7 @@ impl Config {
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
-        let mut config: Self = serde_saphyr::from_str(text)
-            .map_err(|error| Failure::new(format!("in the configuration {}: {error}", path.display())))?;
+        let mut config: Self = serde_saphyr::from_str(text).map_err(|error| Failure::new(fault(&error, text, path)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let paths = [&mut config.policies, &mut config.schema, &mut config.data, &mut config.key_file];
         for relative in paths.into_iter().flatten() {
@@ -96,6 +96,26 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// A fault of the file, as faults of policies are shown.
+fn fault(error: &serde_saphyr::Error, text: &str, path: &Path) -> String {
+    let name = path.display().to_string();
+    let message = error.without_snippet().to_string();
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    let fault = match error.location() {
+        None => Fault::of_file(name, message),
+        Some(place) => {
+            let (line, column) = (place.line() as usize, place.column() as usize);
+            let before = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>();
+            let own = format!("line {line} column {column}: ");
+            let message = message.strip_prefix(&own).unwrap_or(message);
+            let message = message.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(message);
+            Fault::at(&SourceFile::new(name, text), before + column.saturating_sub(1), 1, message)
+        }
+    };
+    let shown = fault.to_string();
+    shown.strip_prefix("error: ").unwrap_or(&shown).to_owned()
 }
 
 #[cfg(test)]
@@ -117,8 +137,8 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_its_line() {
         let message = parse("format: text\npolcies: rules\n").unwrap_err();
-        assert!(message.contains("polcies") && message.contains("line 2"), "{message}");
-        assert!(message.starts_with("error: in the configuration etc/hubwarden.yaml: "), "{message}");
+        assert!(message.starts_with("error: unknown field `polcies`, expected one of "), "{message}");
+        assert!(message.ends_with("\n --> etc/hubwarden.yaml:2:1\n  |\n2 | polcies: rules\n  | ^"), "{message}");
     }
 
     #[test]
