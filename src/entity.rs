@@ -10,6 +10,7 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use json::extension_from_json;
 pub use json::{JsonFault, uid_from_json};
 pub use smol_str::SmolStr;
 pub use uid::{Uid, UidParseError};

@@ -29,7 +29,7 @@ impl JsonFault {
 /// # Errors
 /// [`JsonFault`] when a part is missing, is not a string, or something else stands beside them.
 pub fn uid_from_json(json: &Json, path: &str) -> Result<Uid, JsonFault> {
-    let object = json.get("__entity").unwrap_or(json);
+    let object = escaped(json, "__entity", path)?.unwrap_or(json);
     let Some(map) = object.as_object() else {
         return Err(JsonFault::new(path, "expected an entity, `{\"type\": …, \"id\": …}`"));
     };
@@ -42,6 +42,17 @@ pub fn uid_from_json(json: &Json, path: &str) -> Result<Uid, JsonFault> {
     match map.keys().find(|key| !matches!(key.as_str(), "type" | "id")) {
         Some(key) => Err(JsonFault::new(path, format!("an entity has no `{key}`"))),
         None => Ok(uid),
+    }
+}
+
+/// What an escape holds, if this is one. Nothing may stand beside it: two readers could take different halves.
+fn escaped<'a>(json: &'a Json, escape: &str, path: &str) -> Result<Option<&'a Json>, JsonFault> {
+    let Some(inside) = json.get(escape) else {
+        return Ok(None);
+    };
+    match json.as_object().and_then(|map| map.keys().find(|key| *key != escape)) {
+        Some(key) => Err(JsonFault::new(path, format!("`{key}` stands beside `{escape}`"))),
+        None => Ok(Some(inside)),
     }
 }
 
@@ -92,7 +103,7 @@ impl Value {
                 Self::Set(members)
             }
             Json::Object(map) if map.contains_key("__entity") => Self::Entity(uid_from_json(json, path)?),
-            Json::Object(map) => match map.get("__extn") {
+            Json::Object(_) => match escaped(json, "__extn", path)? {
                 Some(call) => extension_from_json(call, path)?,
                 None => Self::Record(record_from_json(json, path)?),
             },
@@ -100,7 +111,8 @@ impl Value {
     }
 }
 
-fn extension_from_json(call: &Json, path: &str) -> Result<Value, JsonFault> {
+/// A call of an extension function: `{"fn","arg"}` or `{"fn","args"}`.
+pub(crate) fn extension_from_json(call: &Json, path: &str) -> Result<Value, JsonFault> {
     let Some(function) = call.get("fn").and_then(Json::as_str) else {
         return Err(JsonFault::new(path, "`__extn` needs `fn`, the name of the function"));
     };

@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 
 use super::engine;
 use super::schema::{Attribute, Attributes, CLOCK, EntityType, Schema, Type};
-use crate::entity::{Entity, JsonFault, Record, Uid, Value, uid_from_json};
+use crate::entity::{Entity, JsonFault, Record, Uid, Value, extension_from_json, uid_from_json};
 
 /// Reads entities and contexts for one schema.
 pub struct Admission<'a> {
@@ -229,6 +229,7 @@ fn extension(name: &SmolStr, json: &Json, path: &str) -> Result<Value, JsonFault
     let constructor = if name == "ipaddr" { "ip" } else { name.as_str() };
     let value = match json {
         Json::String(text) => Value::Extension { function: constructor.into(), args: vec![text.as_str().into()] },
+        json if json.get("fn").is_some() => extension_from_json(json, path)?,
         json => Value::from_json(json, path)?,
     };
     match engine::extension_type(&value) {

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hubwarden::entity::Uid;
-use hubwarden::pdp::Answer;
+use hubwarden::pdp::{Answer, Bundle, BundleSource, SourceFile};
 
 use crate::support::cast::CAST;
 use crate::support::dsl::uid;
+use crate::support::full;
 use crate::support::world::{CELLS, Caller, HUB, World, code};
 
 macro_rules! files {
@@ -230,6 +231,25 @@ fn every_policy_determines_a_case_that_names_it() {
     let unnamed: Vec<_> =
         HUB.policies().filter(|info| !named.contains(info.id.as_str())).map(|info| &info.id).collect();
     assert!(unnamed.is_empty(), "no case names {unnamed:?}");
+}
+
+/// Takes minutes, since every cell is decided once for each policy: only with `HUBWARDEN_FULL=1`.
+#[test]
+fn the_loss_of_any_policy_makes_some_case_wrong() {
+    if !full() {
+        return;
+    }
+    let cells: Vec<Cell> = FILES.iter().flat_map(|file| file.cells().0).collect();
+    for info in HUB.policies() {
+        let others = HUB.policies().filter(|other| other.id != info.id);
+        let policies = others.map(|other| SourceFile::new(format!("policies/{}", other.id), &other.text)).collect();
+        let bundle = Bundle::build(BundleSource { policies, ..HUB.source().clone() }).unwrap();
+        let wrong = |cell: &&Cell| {
+            let question = cell.caller.question(&cell.action, &cell.resource);
+            code(&bundle.decide(&question, &*CAST).unwrap()) != cell.want
+        };
+        assert!(cells.iter().any(|cell| wrong(&cell)), "no case needs `{}`", info.id);
+    }
 }
 
 #[test]
