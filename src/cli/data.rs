@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::Setting;
 use super::bundle::BundleArgs;
+use super::config::{Origin, strongest};
 use super::exit::Failure;
 use crate::clock::Clock;
 use crate::pdp::{Bundle, BundleSource};
@@ -18,8 +19,8 @@ const DEFAULT_DIR: &str = "hubwarden-data";
 
 #[derive(Debug, Args)]
 pub(super) struct DataArgs {
-    /// Folder of the store [default: hubwarden-data]
-    #[arg(long, global = true, value_name = "DIR", env = "HUBWARDEN_DATA")]
+    /// Folder of the store [env: HUBWARDEN_DATA=] [default: hubwarden-data]
+    #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
 }
 
@@ -31,13 +32,14 @@ pub(super) enum Missing {
 }
 
 impl DataArgs {
-    /// The folder, if one was named.
-    pub fn named<'a>(&'a self, setting: &'a Setting) -> Option<&'a Path> {
-        self.data.as_deref().or(setting.config.data.as_deref())
+    /// The folder, if one was named, and where.
+    pub fn named(&self, setting: &Setting) -> Option<(Origin, PathBuf)> {
+        strongest(self.data.as_ref(), "HUBWARDEN_DATA", setting.config.data.as_ref())
     }
 
     pub fn open(&self, setting: &Setting, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
-        open(self.named(setting).unwrap_or(Path::new(DEFAULT_DIR)), missing)
+        let dir = self.named(setting).map_or_else(|| DEFAULT_DIR.into(), |(_, dir)| dir);
+        open(&dir, missing)
     }
 }
 

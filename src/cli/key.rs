@@ -48,7 +48,7 @@ enum KeyCommand {
 }
 
 pub(super) fn run(args: &KeyArgs, setting: &Setting) -> Result<Exit, Failure> {
-    let done = match args.server.client(setting)? {
+    let done = match args.server.client(&args.data, &args.bundle, setting)? {
         Some(client) => through(&client, &args.command)?,
         None => here(args, setting)?,
     };
