@@ -82,7 +82,7 @@ impl Warden {
         let watched = Arc::clone(&cache);
         store.observe(Box::new(move |_, changed: &[Uid]| watched.forget(changed)));
         let keys = Keyring::load(store.as_ref())?;
-        let metrics = Arc::new(Metrics::new(&bundle));
+        let metrics = Arc::new(Metrics::new(&bundle, clock.now()));
         let warden = Self {
             status: Mutex::new(BundleStatus::first(&bundle, origin, clock.now())),
             bundle: ArcSwap::from_pointee(bundle),
