@@ -153,7 +153,7 @@ impl Engine {
             let parts = entries.chunks(entries.len().div_ceil(cores).max(1));
             let running: Vec<_> = parts.map(|entries| scope.spawn(move || part(entries))).collect();
             let gave_up = || Err(StoreError::Stopped("a writing thread gave up".to_owned()));
-            running.into_iter().map(|part| part.join().unwrap_or_else(|_| gave_up())).collect::<Result<(), _>>()
+            running.into_iter().try_for_each(|part| part.join().unwrap_or_else(|_| gave_up()))
         })?;
         let bytes = entries.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len())).sum();
         self.applied(bytes)
