@@ -2,7 +2,7 @@
 //!
 //! Every request takes the same way (`pipeline.rs`): request id, who is calling (`access.rs`), which route
 //! (`routes.rs`), may they, room and time (`options.rs`), body, handler, one error envelope (`failure.rs`), headers, log.
-//! A handler gets a [`Call`](call::Call) that has passed all of it and answers a reply or a failure; one endpoint lives
+//! A handler gets a `Call` that has passed all of it and answers a reply or a failure; one endpoint lives
 //! in one file. Never add a route beside the table, nor a check of keys beside `access.rs`.
 //!
 //! Nobody else imports axum, hyper or utoipa.

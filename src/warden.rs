@@ -23,7 +23,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub use bundle::{BundleError, BundleOrigin, BundleStatus, store_bundle, stored_bundle};
 pub use changes::{Change, ChangeError, DeadId, Patch};
-pub use keys::{ApiKey, KeyError, PlainKey, Scope, Scopes};
+pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
 pub use metrics::Metrics;
 pub use session::{Api, AskError, Asked, Ruling, Session, SessionError};
 pub use source::{SourceError, embedded, folder, read};
@@ -34,7 +34,6 @@ use crate::entity::Uid;
 use crate::pdp::Bundle;
 use crate::store::{Revision, Stats, Store, StoreError};
 use cache::FactCache;
-use keys::Keyring;
 
 /// Memory that built entities may take, in bytes.
 pub const DEFAULT_CACHE_BYTES: u64 = 512 * 1024 * 1024;
@@ -47,7 +46,7 @@ pub struct Warden {
     /// Held for reading by each change from validation to commit, for writing while another schema takes over.
     schema_gate: RwLock<()>,
     cache: Arc<FactCache>,
-    keys: Keyring,
+    keys: Keys,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
 }
@@ -81,8 +80,8 @@ impl Warden {
         let cache = Arc::new(FactCache::new(cache_bytes));
         let watched = Arc::clone(&cache);
         store.observe(Box::new(move |_, changed: &[Uid]| watched.forget(changed)));
-        let keys = Keyring::load(store.as_ref())?;
-        let metrics = Arc::new(Metrics::new(&bundle));
+        let keys = Keys::open(Arc::clone(&store), Arc::clone(&clock))?;
+        let metrics = Arc::new(Metrics::new(&bundle, clock.now()));
         let warden = Self {
             status: Mutex::new(BundleStatus::first(&bundle, origin, clock.now())),
             bundle: ArcSwap::from_pointee(bundle),
@@ -100,6 +99,10 @@ impl Warden {
     /// The bundle in force.
     pub fn bundle(&self) -> Arc<Bundle> {
         self.bundle.load_full()
+    }
+
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     pub fn clock(&self) -> &dyn Clock {

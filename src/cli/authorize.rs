@@ -57,7 +57,7 @@ pub(super) struct AuthorizeArgs {
 
 pub(super) fn run(args: &AuthorizeArgs, setting: &Setting) -> Result<Exit, Failure> {
     let written = written(args)?;
-    let report = match args.server.client(setting)? {
+    let report = match args.server.client(&args.data, &args.bundle, setting)? {
         Some(client) => ask_server(args, &client, &written)?,
         None => ask(args, setting, written)?,
     };
@@ -113,7 +113,7 @@ fn written(args: &AuthorizeArgs) -> Result<Written, Failure> {
 /// The store that was named, or an empty one in memory.
 fn open(args: &AuthorizeArgs, setting: &Setting) -> Result<Warden, Failure> {
     let store: Arc<dyn Store> = match args.data.named(setting) {
-        Some(dir) => data::open(dir, Missing::Refuse)?,
+        Some(_) => args.data.open(setting, Missing::Refuse)?,
         None => Arc::new(MemoryStore::new()?),
     };
     let clock: Arc<dyn Clock> = match args.now {

@@ -5,33 +5,40 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Setting;
+use super::config::strongest;
 use super::exit::Failure;
 use crate::pdp::BundleSource;
 use crate::warden;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct BundleArgs {
-    /// Folder of policies: `*.cedar`, `links.json`, `reasons.json` [default: the hub's, inside the program]
-    #[arg(long, global = true, value_name = "DIR", env = "HUBWARDEN_POLICIES")]
+    /// Folder of policies: `*.cedar`, `links.json`, `reasons.json` [env: HUBWARDEN_POLICIES=] [default: the hub's,
+    /// inside the program]
+    #[arg(long, global = true, value_name = "DIR")]
     policies: Option<PathBuf>,
-    /// Schema file; needed with `--policies`
-    #[arg(long, global = true, value_name = "FILE", env = "HUBWARDEN_SCHEMA")]
+    /// Schema file; needed with `--policies` [env: HUBWARDEN_SCHEMA=]
+    #[arg(long, global = true, value_name = "FILE")]
     schema: Option<PathBuf>,
 }
 
 impl BundleArgs {
+    /// Whether this command itself was told which policies to use.
+    pub fn is_flagged(&self) -> bool {
+        self.policies.is_some() || self.schema.is_some()
+    }
+
     /// The folder and the schema file that were named, if any.
     pub fn paths(&self, setting: &Setting) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
-        let policies = self.policies.as_ref().or(setting.config.policies.as_ref());
-        let schema = self.schema.as_ref().or(setting.config.schema.as_ref());
+        let policies = strongest(self.policies.as_ref(), "HUBWARDEN_POLICIES", setting.config.policies.as_ref());
+        let schema = strongest(self.schema.as_ref(), "HUBWARDEN_SCHEMA", setting.config.schema.as_ref());
         match (policies, schema) {
-            (Some(policies), Some(schema)) => Ok(Some((policies.clone(), schema.clone()))),
+            (Some((_, policies)), Some((_, schema))) => Ok(Some((policies, schema))),
             (None, None) => Ok(None),
-            (Some(policies), None) => Err(Failure::new(format!(
+            (Some((_, policies)), None) => Err(Failure::new(format!(
                 "the policies in {} need their schema: name it with `--schema FILE`",
                 policies.display()
             ))),
-            (None, Some(schema)) => Err(Failure::new(format!(
+            (None, Some((_, schema))) => Err(Failure::new(format!(
                 "the schema {} needs its policies: name their folder with `--policies DIR`",
                 schema.display()
             ))),

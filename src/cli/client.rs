@@ -3,6 +3,7 @@
 //! The key comes from a file or the environment, never from an argument: arguments can be read by everybody on the
 //! machine. No error repeats it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::Setting;
+use super::bundle::BundleArgs;
+use super::config::{Origin, strongest};
+use super::data::DataArgs;
 use super::exit::{Exit, Failure};
 
 /// How long one request may take; a batch is validated and made durable within it.
@@ -19,10 +23,10 @@ const MAX_ANSWER: u64 = 256 * 1024 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
-    /// Talk to the server at this address instead of opening a store
-    #[arg(long, global = true, value_name = "URL", env = "HUBWARDEN_SERVER")]
-    server: Option<String>,
-    /// File that holds the API key for `--server` [env: HUBWARDEN_KEY_FILE; or the key itself: HUBWARDEN_KEY]
+    /// Talk to the server at this address instead of opening a store [env: HUBWARDEN_SERVER=]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "data")]
+    server: Option<OsString>,
+    /// File that holds the API key for `--server` [env: HUBWARDEN_KEY_FILE=, or the key itself: HUBWARDEN_KEY=]
     #[arg(long, global = true, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
@@ -45,11 +49,23 @@ pub(super) struct Refusal {
 }
 
 impl ServerArgs {
-    /// The server, if one was named.
-    pub fn client(&self, setting: &Setting) -> Result<Option<Client>, Failure> {
-        let Some(url) = self.server.as_ref().or(setting.config.server.as_ref()) else {
+    /// The server, if one was named more clearly than files to work on: a flag is clearer than the environment, and
+    /// that than the configuration.
+    pub fn client(&self, data: &DataArgs, bundle: &BundleArgs, setting: &Setting) -> Result<Option<Client>, Failure> {
+        let server = setting.config.server.clone().map(OsString::from);
+        let Some((origin, url)) = strongest(self.server.as_ref(), "HUBWARDEN_SERVER", server.as_ref()) else {
             return Ok(None);
         };
+        let files = data.named(setting).map(|(origin, _)| origin).max(bundle.is_flagged().then_some(Origin::Flag));
+        if self.server.is_none() && files > Some(origin) {
+            return Ok(None);
+        }
+        if self.server.is_some() && bundle.is_flagged() {
+            return Err(Failure::new(
+                "a server has policies of its own: `--policies` and `--schema` go with files only",
+            ));
+        }
+        let url = url.to_string_lossy();
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(Failure::new("`--server` takes a URL, such as http://127.0.0.1:8180"));
         }
@@ -71,8 +87,8 @@ impl ServerArgs {
         if let Some(key) = std::env::var("HUBWARDEN_KEY").ok().filter(|key| !key.is_empty()) {
             return Ok(Some(key));
         }
-        let named = std::env::var_os("HUBWARDEN_KEY_FILE").map(PathBuf::from);
-        named.or_else(|| setting.config.key_file.clone()).map(|path| read_key(&path)).transpose()
+        let named = strongest(None, "HUBWARDEN_KEY_FILE", setting.config.key_file.as_ref());
+        named.map(|(_, path)| read_key(&path)).transpose()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Its keys are the flags' names. Relative paths in it start at its own folder, so that it works from anywhere.
 //! Secrets never stand in it: it names files that hold them.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use super::exit::Failure;
 use super::serve::{LimitsConfig, LogFormat, PoliciesFrom};
 use super::terminal::{Color, Format};
+use crate::pdp::{Fault, SourceFile};
 
 /// Read when it exists and no other file is named.
 const DEFAULT_FILE: &str = "hubwarden.yaml";
@@ -27,6 +29,26 @@ pub(super) struct CommonArgs {
     /// When diagnostics are coloured [default: auto]
     #[arg(long, global = true, value_enum, env = "HUBWARDEN_COLOR", help_heading = "Common options")]
     pub color: Option<Color>,
+}
+
+/// Where a setting was made, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    File,
+    Environment,
+    Flag,
+}
+
+/// The strongest of a flag, a variable and a key of the file.
+pub(super) fn strongest<T: Clone + From<OsString>>(
+    flag: Option<&T>,
+    variable: &str,
+    file: Option<&T>,
+) -> Option<(Origin, T)> {
+    let environment = || std::env::var_os(variable).filter(|value| !value.is_empty()).map(T::from);
+    let flag = flag.cloned().map(|value| (Origin::Flag, value));
+    flag.or_else(|| environment().map(|value| (Origin::Environment, value)))
+        .or_else(|| file.cloned().map(|value| (Origin::File, value)))
 }
 
 /// A configuration file. Every key is optional; an unknown one is refused.
@@ -66,8 +88,7 @@ impl Config {
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
-        let mut config: Self = serde_saphyr::from_str(text)
-            .map_err(|error| Failure::new(format!("in the configuration {}: {error}", path.display())))?;
+        let mut config: Self = serde_saphyr::from_str(text).map_err(|error| Failure::new(fault(&error, text, path)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let paths = [&mut config.policies, &mut config.schema, &mut config.data, &mut config.key_file];
         for relative in paths.into_iter().flatten() {
@@ -75,6 +96,26 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// A fault of the file, as faults of policies are shown.
+fn fault(error: &serde_saphyr::Error, text: &str, path: &Path) -> String {
+    let name = path.display().to_string();
+    let message = error.without_snippet().to_string();
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    let fault = match error.location() {
+        None => Fault::of_file(name, message),
+        Some(place) => {
+            let (line, column) = (place.line() as usize, place.column() as usize);
+            let before = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>();
+            let own = format!("line {line} column {column}: ");
+            let message = message.strip_prefix(&own).unwrap_or(message);
+            let message = message.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(message);
+            Fault::at(&SourceFile::new(name, text), before + column.saturating_sub(1), 1, message)
+        }
+    };
+    let shown = fault.to_string();
+    shown.strip_prefix("error: ").unwrap_or(&shown).to_owned()
 }
 
 #[cfg(test)]
@@ -96,8 +137,8 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_its_line() {
         let message = parse("format: text\npolcies: rules\n").unwrap_err();
-        assert!(message.contains("polcies") && message.contains("line 2"), "{message}");
-        assert!(message.starts_with("error: in the configuration etc/hubwarden.yaml: "), "{message}");
+        assert!(message.starts_with("error: unknown field `polcies`, expected one of "), "{message}");
+        assert!(message.ends_with("\n --> etc/hubwarden.yaml:2:1\n  |\n2 | polcies: rules\n  | ^"), "{message}");
     }
 
     #[test]

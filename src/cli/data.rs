@@ -7,20 +7,24 @@ use clap::Args;
 
 use super::Setting;
 use super::bundle::BundleArgs;
+use super::config::{Origin, strongest};
 use super::exit::Failure;
 use crate::clock::Clock;
 use crate::pdp::{Bundle, BundleSource};
-use crate::store::{SledOptions, SledStore, Store, StoreError};
-use crate::warden::{BundleError, BundleOrigin, Warden, embedded, folder, stored_bundle};
+use crate::store::{DataLoss, SledOptions, SledStore, Store, StoreError};
+use crate::warden::{BundleError, BundleOrigin, DEFAULT_CACHE_BYTES, Warden, embedded, folder, stored_bundle};
 
 /// Where entities are kept when nothing says otherwise.
 const DEFAULT_DIR: &str = "hubwarden-data";
 
 #[derive(Debug, Args)]
 pub(super) struct DataArgs {
-    /// Folder of the store [default: hubwarden-data]
-    #[arg(long, global = true, value_name = "DIR", env = "HUBWARDEN_DATA")]
+    /// Folder of the store [env: HUBWARDEN_DATA=] [default: hubwarden-data]
+    #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Open a damaged store with what is left of it, as a new store; needed after a loss, and only then
+    #[arg(long, global = true)]
+    accept_data_loss: bool,
 }
 
 /// What to do when there is no store yet.
@@ -31,18 +35,20 @@ pub(super) enum Missing {
 }
 
 impl DataArgs {
-    /// The folder, if one was named.
-    pub fn named<'a>(&'a self, setting: &'a Setting) -> Option<&'a Path> {
-        self.data.as_deref().or(setting.config.data.as_deref())
+    /// The folder, if one was named, and where.
+    pub fn named(&self, setting: &Setting) -> Option<(Origin, PathBuf)> {
+        strongest(self.data.as_ref(), "HUBWARDEN_DATA", setting.config.data.as_ref())
     }
 
     pub fn open(&self, setting: &Setting, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
-        open(self.named(setting).unwrap_or(Path::new(DEFAULT_DIR)), missing)
+        let dir = self.named(setting).map_or_else(|| DEFAULT_DIR.into(), |(_, dir)| dir);
+        let data_loss = if self.accept_data_loss { DataLoss::Accept } else { DataLoss::Refuse };
+        open(&dir, missing, SledOptions { data_loss, ..setting.config.limits.store() })
     }
 }
 
 /// Opens the store in a folder.
-pub(super) fn open(dir: &Path, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
+pub(super) fn open(dir: &Path, missing: Missing, options: SledOptions) -> Result<Arc<dyn Store>, Failure> {
     let empty = std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
     if empty && missing == Missing::Refuse {
         return Err(Failure::new(format!(
@@ -50,7 +56,7 @@ pub(super) fn open(dir: &Path, missing: Missing) -> Result<Arc<dyn Store>, Failu
             dir.display()
         )));
     }
-    Ok(Arc::new(SledStore::open(dir, SledOptions::default())?))
+    Ok(Arc::new(SledStore::open(dir, options)?))
 }
 
 /// Joins a store with the bundle that is named, else with the one that the store owns, else with the one inside the
@@ -66,7 +72,7 @@ pub(super) fn warden(
         (None, Some(stored)) => (stored, BundleOrigin::Store),
         (None, None) => (embedded(), BundleOrigin::Embedded),
     };
-    join(store, source, origin, clock)
+    join(store, source, origin, clock, setting)
 }
 
 /// Builds a bundle and joins it with a store.
@@ -75,8 +81,10 @@ pub(super) fn join(
     source: BundleSource,
     origin: BundleOrigin,
     clock: Arc<dyn Clock>,
+    setting: &Setting,
 ) -> Result<Warden, Failure> {
-    Ok(Warden::new(store, Bundle::build(source)?, origin, clock)?)
+    let cache_bytes = setting.config.limits.entity_cache_bytes.unwrap_or(DEFAULT_CACHE_BYTES);
+    Ok(Warden::with_cache(store, Bundle::build(source)?, origin, clock, cache_bytes)?)
 }
 
 impl From<StoreError> for Failure {

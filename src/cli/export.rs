@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::Setting;
+use super::bundle::BundleArgs;
 use super::client::{Client, ServerArgs};
 use super::data::{DataArgs, Missing};
 use super::exit::{Exit, Failure};
@@ -37,7 +38,7 @@ trait Pages {
 }
 
 pub(super) fn run(args: &ExportArgs, setting: &Setting) -> Result<Exit, Failure> {
-    match args.server.client(setting)? {
+    match args.server.client(&args.data, &BundleArgs::default(), setting)? {
         Some(client) => {
             let mut pages = ServerPages { client: &client, args, token: Some(String::new()), moved: None };
             let exit = export(&mut pages, args, setting)?;

@@ -70,7 +70,7 @@ pub(super) fn run(args: &ImportArgs, setting: &Setting) -> Result<Exit, Failure>
     let source = Source::watched(&args.file, |reader| progress.watch(reader))?;
     let mode = if args.keep_going { Mode::Each } else { Mode::Whole };
     let dead = if args.revive { DeadId::Revive } else { DeadId::Refuse };
-    let outcome = match args.server.client(setting)? {
+    let outcome = match args.server.client(&args.data, &args.bundle, setting)? {
         Some(client) => Remote { client: &client, dead, progress: &progress }.import(source, mode)?,
         None => {
             let store = args.data.open(setting, Missing::Create)?;

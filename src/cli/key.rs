@@ -9,11 +9,11 @@ use serde_json::json;
 use super::Setting;
 use super::bundle::BundleArgs;
 use super::client::{Client, ServerArgs};
-use super::data::{self, DataArgs, Missing};
+use super::data::{DataArgs, Missing};
 use super::exit::{Exit, Failure};
 use super::terminal::Format;
 use crate::clock::{SystemClock, rfc3339};
-use crate::warden::{ApiKey, KeyError, Scope};
+use crate::warden::{ApiKey, KeyError, Keys, Scope};
 
 #[derive(Debug, Args)]
 pub(super) struct KeyArgs {
@@ -21,8 +21,6 @@ pub(super) struct KeyArgs {
     data: DataArgs,
     #[command(flatten)]
     server: ServerArgs,
-    #[command(flatten)]
-    bundle: BundleArgs,
     #[command(subcommand)]
     command: KeyCommand,
 }
@@ -48,7 +46,7 @@ enum KeyCommand {
 }
 
 pub(super) fn run(args: &KeyArgs, setting: &Setting) -> Result<Exit, Failure> {
-    let done = match args.server.client(setting)? {
+    let done = match args.server.client(&args.data, &BundleArgs::default(), setting)? {
         Some(client) => through(&client, &args.command)?,
         None => here(args, setting)?,
     };
@@ -73,21 +71,22 @@ fn here(args: &KeyArgs, setting: &Setting) -> Result<Done, Failure> {
         KeyCommand::List | KeyCommand::Delete { .. } => Missing::Refuse,
     };
     let store = args.data.open(setting, missing)?;
-    let warden = data::warden(store, &args.bundle, setting, Arc::new(SystemClock))?;
+    let keys = Keys::open(Arc::clone(&store), Arc::new(SystemClock))?;
     let done = match &args.command {
         KeyCommand::Create { name, scopes } => {
-            let (key, value) = warden.create_key(name, scopes.iter().copied().collect())?;
+            let (key, value) = keys.create(name, scopes.iter().copied().collect())?;
             Done::Created { key, value: value.reveal().to_owned() }
         }
-        KeyCommand::List => Done::Listed(warden.keys()),
+        KeyCommand::List => Done::Listed(keys.list()),
         KeyCommand::Delete { id } => {
-            warden.delete_key(id)?;
+            keys.delete(id)?;
             Done::Deleted(id.clone())
         }
     };
-    warden.close()?;
+    store.close()?;
     Ok(done)
 }
+
 /// Works through a running server.
 fn through(client: &Client, command: &KeyCommand) -> Result<Done, Failure> {
     let malformed = |error: serde_json::Error| Failure::new(format!("the server's answer is not understood: {error}"));
@@ -99,7 +98,7 @@ fn through(client: &Client, command: &KeyCommand) -> Result<Done, Failure> {
         }
         KeyCommand::List => {
             let answer = client.get("/v1/keys", &[])?;
-            let Keys { keys } = serde_json::from_value(answer).map_err(malformed)?;
+            let KeyList { keys } = serde_json::from_value(answer).map_err(malformed)?;
             Done::Listed(keys)
         }
         KeyCommand::Delete { id } => {
@@ -120,7 +119,7 @@ struct NewKey {
 }
 
 #[derive(Deserialize)]
-struct Keys {
+struct KeyList {
     keys: Vec<ApiKey>,
 }
 

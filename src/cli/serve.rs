@@ -65,7 +65,7 @@ pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> 
     let listen = args.listen.or(setting.config.listen).unwrap_or(DEFAULT_LISTEN);
     let demo = args.demo.then(Demo::create).transpose()?;
     let warden = Arc::new(match &demo {
-        Some(demo) => demo.warden()?,
+        Some(demo) => demo.warden(setting)?,
         None => warden(args, setting)?,
     });
     let options = ServeOptions {
@@ -111,7 +111,7 @@ fn warden(args: &ServeArgs, setting: &Setting) -> Result<Warden, Failure> {
                 Some((policies, schema)) => (folder(&policies, &schema)?, BundleOrigin::Folder { policies, schema }),
                 None => (embedded(), BundleOrigin::Embedded),
             };
-            data::join(store, source, origin, Arc::new(SystemClock))
+            data::join(store, source, origin, Arc::new(SystemClock), setting)
         }
         Some(PoliciesFrom::Store) => from_store(store, args, setting),
     }
@@ -133,7 +133,7 @@ fn from_store(store: Arc<dyn Store>, args: &ServeArgs, setting: &Setting) -> Res
         (None, None) => embedded(),
     };
     // Built before it is stored: a bundle with a fault must not get in.
-    let warden = data::join(Arc::clone(&store), source.clone(), BundleOrigin::Store, Arc::new(SystemClock))?;
+    let warden = data::join(Arc::clone(&store), source.clone(), BundleOrigin::Store, Arc::new(SystemClock), setting)?;
     if stored_bundle(store.as_ref())?.is_none() {
         store_bundle(store.as_ref(), &source)?;
     }

@@ -71,7 +71,7 @@ pub fn identify(app: &App, headers: &HeaderMap, public: bool) -> Result<Caller, 
         return Ok(Caller::open());
     }
     let presented = presented(headers);
-    let key = presented.and_then(|key| app.warden.authenticate(key));
+    let key = presented.and_then(|key| app.warden.keys().authenticate(key));
     match key {
         Some(key) => Ok(Caller::with(key)),
         None if public => Ok(Caller::nobody()),

@@ -34,7 +34,7 @@ pub type Permit = Arc<OwnedSemaphorePermit>;
 impl App {
     pub fn new(warden: Arc<Warden>, limits: Limits, base_url: String, page_tokens: PageTokens) -> Self {
         Self {
-            open: AtomicBool::new(!warden.has_keys()),
+            open: AtomicBool::new(warden.keys().is_empty()),
             room: Arc::new(Semaphore::new(limits.concurrent_requests)),
             warden,
             limits,
@@ -45,7 +45,7 @@ impl App {
 
     /// Whether callers need no key. Deleting the last key does not bring this back: a server that was closed stays so.
     pub fn is_open(&self) -> bool {
-        if self.open.load(Ordering::Acquire) && self.warden.has_keys() {
+        if self.open.load(Ordering::Acquire) && !self.warden.keys().is_empty() {
             self.open.store(false, Ordering::Release);
         }
         self.open.load(Ordering::Acquire)

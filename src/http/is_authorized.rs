@@ -74,18 +74,19 @@ pub async fn answer(call: Call) -> Answered {
                     error @ (DecideError::UnknownAction(_)
                     | DecideError::NotApplicable { .. }
                     | DecideError::NotEnumerated(_)),
-                )) => denied(error.to_string()),
+                )) => denied(&session, error.to_string()),
                 Err(error) => return Err(error.into()),
             }
         }
         // cedar-agent has no schema, so what the schema does not know is a deny there.
-        Err(failure) if failure.code == "unknown_name" => denied(failure.message),
+        Err(failure) if failure.code == "unknown_name" => denied(&session, failure.message),
         Err(failure) => return Err(failure),
     };
     Ok(Reply::ok(&reply).at(session.revision()).of_bundle(session.bundle().hash()))
 }
 
-fn denied(error: String) -> IsAuthorizedReply {
+fn denied(session: &Session, error: String) -> IsAuthorizedReply {
+    session.deny_unasked();
     IsAuthorizedReply { decision: "Deny", diagnostics: Diagnostics { reason: Vec::new(), errors: vec![error] } }
 }
 

@@ -62,7 +62,7 @@ impl From<ApiKey> for KeyBody {
 }
 
 pub async fn list(call: Call) -> Answered {
-    let keys = call.warden().keys().into_iter().map(Into::into).collect();
+    let keys = call.warden().keys().list().into_iter().map(Into::into).collect();
     Ok(Reply::ok(&KeysReply { keys }))
 }
 
@@ -73,7 +73,7 @@ pub async fn create(call: Call) -> Answered {
     let name = fields.text("name")?.to_owned();
     let scopes = scopes(fields.array("scopes")?.unwrap_or_default())?;
     call.blocking(move |call| {
-        let (key, value) = call.warden().create_key(&name, scopes).map_err(refused)?;
+        let (key, value) = call.warden().keys().create(&name, scopes).map_err(refused)?;
         record::changed(call, &format!("key {}", key.id), 1, call.warden().revision()?);
         let reply = NewKeyReply { key: key.into(), value: value.reveal().to_owned() };
         Ok(Reply::json(StatusCode::CREATED, &reply).secret())
@@ -84,7 +84,7 @@ pub async fn create(call: Call) -> Answered {
 pub async fn delete(call: Call) -> Answered {
     let id = call.params.get("id").to_owned();
     call.blocking(move |call| {
-        call.warden().delete_key(&id).map_err(refused)?;
+        call.warden().keys().delete(&id).map_err(refused)?;
         record::changed(call, &format!("key {id}"), 1, call.warden().revision()?);
         Ok(Reply::ok(&KeyDeletedReply { id }))
     })

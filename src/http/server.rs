@@ -55,7 +55,7 @@ impl Server {
     /// An address that cannot be had, or must not be served without keys; options that make no sense.
     pub async fn start(options: ServeOptions) -> Result<Self, ServeError> {
         check(&options.limits)?;
-        let open = !options.warden.has_keys();
+        let open = options.warden.keys().is_empty();
         if open && !options.listen.ip().is_loopback() {
             return Err(ServeError::NoKey(options.listen));
         }

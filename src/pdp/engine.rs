@@ -4,6 +4,8 @@
 //! with its ancestors already closed (2 µs). The crate's version is pinned, and `slice.rs` has a differential test
 //! against the public API.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cedar_policy::{Context, Entities, EntityUid, Policy, RestrictedExpression, Template};
@@ -11,6 +13,8 @@ use cedar_policy_core::ast::{Eid, Entity as EngineEntity, EntityType, EntityUID,
 use cedar_policy_core::entities::{Entities as EngineEntities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::evaluator::RestrictedEvaluator;
 use cedar_policy_core::extensions::Extensions;
+
+use smol_str::SmolStr;
 
 use crate::entity::{Entity, Record, Uid, Value};
 
@@ -131,11 +135,33 @@ pub(super) fn template_offset(template: &Template) -> usize {
 }
 
 fn engine_uid(uid: &Uid) -> Result<EntityUID, String> {
-    let name: Name = uid.type_name().parse().map_err(|_| format!("`{}` is not a type name", uid.type_name()))?;
+    let name = name(uid.type_name()).ok_or_else(|| format!("`{}` is not a type name", uid.type_name()))?;
     Ok(EntityUID::from_components(EntityType::from(name), Eid::new(uid.id().clone()), None))
 }
 
-fn expressions(record: &Record) -> Result<Vec<(smol_str::SmolStr, RestrictedExpr)>, String> {
+/// How many parsed names a thread keeps. Schemas have far fewer.
+const MAX_NAMES: usize = 4_096;
+
+thread_local! {
+    /// The engine parses a name with a grammar, which costs more than evaluating a policy; there are only as many names
+    /// as the schemas have.
+    static NAMES: RefCell<HashMap<SmolStr, Name>> = RefCell::default();
+}
+
+fn name(text: &SmolStr) -> Option<Name> {
+    NAMES.with_borrow_mut(|names| {
+        if let Some(name) = names.get(text) {
+            return Some(name.clone());
+        }
+        let name: Name = text.parse().ok()?;
+        if names.len() < MAX_NAMES {
+            names.insert(text.clone(), name.clone());
+        }
+        Some(name)
+    })
+}
+
+fn expressions(record: &Record) -> Result<Vec<(SmolStr, RestrictedExpr)>, String> {
     let pairs = record.iter();
     pairs.map(|(key, value)| Ok((key.clone(), expression(value)?))).collect()
 }
@@ -149,7 +175,7 @@ fn expression(value: &Value) -> Result<RestrictedExpr, String> {
         Value::Set(members) => RestrictedExpr::set(members.iter().map(expression).collect::<Result<Vec<_>, _>>()?),
         Value::Record(record) => RestrictedExpr::record(expressions(record)?).map_err(|error| error.to_string())?,
         Value::Extension { function, args } => {
-            let name: Name = function.parse().map_err(|_| format!("there is no function `{function}`"))?;
+            let name = name(function).ok_or_else(|| format!("there is no function `{function}`"))?;
             let args = args.iter().map(expression).collect::<Result<Vec<_>, _>>()?;
             RestrictedExpr::call_extension_fn(name, args)
         }

@@ -11,11 +11,12 @@ use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::Warden;
+use crate::clock::Clock;
 use crate::store::{Batch, CommitError, Store, StoreError, Table};
 
 const PREFIX: &str = "hwk_";
@@ -112,13 +113,13 @@ pub enum KeyError {
     Commit(#[from] CommitError),
 }
 
-/// The keys of a store, in memory.
-pub(super) struct Keyring(ArcSwap<HashMap<String, Record>>);
-
-impl Keyring {
-    pub fn load(store: &dyn Store) -> Result<Self, StoreError> {
-        Ok(Self(ArcSwap::from_pointee(read(store)?)))
-    }
+/// The keys of a store. They need no bundle: a store's keys are managed whatever its schema is.
+pub struct Keys {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    records: ArcSwap<HashMap<String, Record>>,
+    /// Held from commit to read-back: a slower writer must not bring a deleted key back.
+    writing: Mutex<()>,
 }
 
 fn read(store: &dyn Store) -> Result<HashMap<String, Record>, StoreError> {
@@ -134,25 +135,34 @@ fn read(store: &dyn Store) -> Result<HashMap<String, Record>, StoreError> {
     records.into_iter().map(parse).collect()
 }
 
-impl Warden {
+impl Keys {
+    /// Reads the keys of a store. Only this value may change them while it lives.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let records = ArcSwap::from_pointee(read(store.as_ref())?);
+        Ok(Self { store, clock, records, writing: Mutex::new(()) })
+    }
+
     /// The key whose value was presented, if it is one.
     pub fn authenticate(&self, presented: &str) -> Option<ApiKey> {
         let (id, secret) = presented.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')).unwrap_or_default();
-        let keys = self.keys.0.load();
-        let record = keys.get(id);
+        let records = self.records.load();
+        let record = records.get(id);
         let expected = record.map_or("", |record| record.hash.as_str());
         let matches: bool = hash(secret).as_bytes().ct_eq(expected.as_bytes()).into();
         record.filter(|_| matches).map(|record| record.key.clone())
     }
 
-    /// Whether there is any key at all.
-    pub fn has_keys(&self) -> bool {
-        !self.keys.0.load().is_empty()
+    /// Whether there is no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.records.load().is_empty()
     }
 
     /// All keys, by id.
-    pub fn keys(&self) -> Vec<ApiKey> {
-        let mut keys: Vec<ApiKey> = self.keys.0.load().values().map(|record| record.key.clone()).collect();
+    pub fn list(&self) -> Vec<ApiKey> {
+        let mut keys: Vec<ApiKey> = self.records.load().values().map(|record| record.key.clone()).collect();
         keys.sort_by(|a, b| a.id.cmp(&b.id));
         keys
     }
@@ -161,7 +171,7 @@ impl Warden {
     ///
     /// # Errors
     /// A name or scopes that cannot be, or a store that cannot write.
-    pub fn create_key(&self, name: &str, scopes: Scopes) -> Result<(ApiKey, PlainKey), KeyError> {
+    pub fn create(&self, name: &str, scopes: Scopes) -> Result<(ApiKey, PlainKey), KeyError> {
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return Err(KeyError::Name);
         }
@@ -172,7 +182,7 @@ impl Warden {
         let secret = URL_SAFE_NO_PAD.encode(random::<32>()?);
         let key = ApiKey { id: id.clone(), name: name.to_owned(), scopes, created_at: self.clock.now() };
         let record = Record { key: key.clone(), hash: hash(&secret) };
-        self.write_key(&id, Some(serde_json::to_vec(&record).map_err(|error| KeyError::Encoding(error.to_string()))?))?;
+        self.write(&id, Some(serde_json::to_vec(&record).map_err(|error| KeyError::Encoding(error.to_string()))?))?;
         Ok((key, PlainKey(format!("{PREFIX}{id}_{secret}"))))
     }
 
@@ -180,21 +190,22 @@ impl Warden {
     ///
     /// # Errors
     /// An unknown id, or a store that cannot write.
-    pub fn delete_key(&self, id: &str) -> Result<(), KeyError> {
-        if !self.keys.0.load().contains_key(id) {
+    pub fn delete(&self, id: &str) -> Result<(), KeyError> {
+        if !self.records.load().contains_key(id) {
             return Err(KeyError::Unknown(id.to_owned()));
         }
-        self.write_key(id, None)
+        self.write(id, None)
     }
 
-    fn write_key(&self, id: &str, value: Option<Vec<u8>>) -> Result<(), KeyError> {
+    fn write(&self, id: &str, value: Option<Vec<u8>>) -> Result<(), KeyError> {
+        let _writing = self.writing.lock();
         let mut batch = Batch::new();
         match value {
             Some(value) => batch.set_record(Table::ApiKey, id.as_bytes(), &value),
             None => batch.remove_record(Table::ApiKey, id.as_bytes()),
         };
         self.store.commit(batch)?;
-        self.keys.0.store(Arc::new(read(self.store.as_ref())?));
+        self.records.store(Arc::new(read(self.store.as_ref())?));
         Ok(())
     }
 }

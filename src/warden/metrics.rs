@@ -39,7 +39,7 @@ fn durations() -> Histogram {
 }
 
 impl Metrics {
-    pub(super) fn new(bundle: &Bundle) -> Self {
+    pub(super) fn new(bundle: &Bundle, now: Timestamp) -> Self {
         let metrics = Self {
             registry: Registry::with_prefix("hubwarden"),
             decisions: Family::default(),
@@ -56,7 +56,7 @@ impl Metrics {
             rejected: Family::default(),
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
         };
-        metrics.in_force(bundle);
+        metrics.in_force(bundle, now);
         metrics.registered()
     }
 
@@ -96,6 +96,10 @@ impl Metrics {
         }
     }
 
+    pub(super) fn denied_unasked(&self, api: Api) {
+        self.decisions.get_or_create(&[("api", api.name()), ("decision", "deny")]).inc();
+    }
+
     pub(super) fn changed(&self, count: usize) {
         self.changes.inc_by(count as u64);
     }
@@ -104,12 +108,12 @@ impl Metrics {
         let result = if success { "success" } else { "failure" };
         self.reloads.get_or_create(&[("result", result)]).inc();
         if success {
-            self.reload_success.set(now.as_millisecond() as f64 / 1_000.0);
-            self.in_force(bundle);
+            self.in_force(bundle, now);
         }
     }
 
-    fn in_force(&self, bundle: &Bundle) {
+    fn in_force(&self, bundle: &Bundle, now: Timestamp) {
+        self.reload_success.set(now.as_millisecond() as f64 / 1_000.0);
         self.bundles.clear();
         self.bundles.get_or_create(&vec![("revision", bundle.hash().to_owned())]).set(1);
         self.policies.set(i64::try_from(bundle.policies().count()).unwrap_or(i64::MAX));

@@ -163,6 +163,13 @@ impl Session<'_> {
         Ok(ruling)
     }
 
+    /// The deny of a question about what the schema does not have: it is never asked, but it is a decision, with an id,
+    /// and it is counted.
+    pub fn deny_unasked(&self) -> Uuid {
+        self.warden.metrics.denied_unasked(self.api);
+        Uuid::now_v7()
+    }
+
     /// An entity as it is stored.
     ///
     /// # Errors

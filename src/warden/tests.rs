@@ -160,28 +160,28 @@ fn a_question_may_demand_a_revision() {
 fn a_key_is_known_by_its_value_until_it_is_deleted() {
     let store = Arc::new(MemoryStore::new().unwrap());
     let warden = warden_on(Arc::clone(&store), embedded(), BundleOrigin::Embedded).unwrap();
-    let (key, plain) = warden.create_key("git server", Scopes::from([Scope::Evaluate])).unwrap();
-    assert_eq!(warden.authenticate(plain.reveal()), Some(key.clone()));
+    let (key, plain) = warden.keys().create("git server", Scopes::from([Scope::Evaluate])).unwrap();
+    assert_eq!(warden.keys().authenticate(plain.reveal()), Some(key.clone()));
     assert!(!format!("{plain:?}").contains(plain.reveal()));
     let reopened = warden_on(store, embedded(), BundleOrigin::Embedded).unwrap();
-    assert_eq!(reopened.authenticate(plain.reveal()), Some(key.clone()));
-    warden.delete_key(&key.id).unwrap();
-    assert_eq!(warden.authenticate(plain.reveal()), None);
-    assert!(matches!(warden.delete_key(&key.id), Err(KeyError::Unknown(_))));
+    assert_eq!(reopened.keys().authenticate(plain.reveal()), Some(key.clone()));
+    warden.keys().delete(&key.id).unwrap();
+    assert_eq!(warden.keys().authenticate(plain.reveal()), None);
+    assert!(matches!(warden.keys().delete(&key.id), Err(KeyError::Unknown(_))));
 }
 
 #[test]
 fn what_is_no_key_is_never_one() {
     let warden = warden();
-    let (key, plain) = warden.create_key("a", Scopes::from(Scope::ALL)).unwrap();
+    let (key, plain) = warden.keys().create("a", Scopes::from(Scope::ALL)).unwrap();
     let id_alone = format!("hwk_{}_", key.id);
     let other_id = plain.reveal().replace(&key.id, "000000000000");
     let longer = format!("{}x", plain.reveal());
     for value in ["", "hwk_", "hwk__", "hwk_x", "hf_abc", &id_alone, &other_id, &longer, &plain.reveal()[1..]] {
-        assert_eq!(warden.authenticate(value), None, "{value}");
+        assert_eq!(warden.keys().authenticate(value), None, "{value}");
     }
-    assert!(matches!(warden.create_key("", Scopes::from(Scope::ALL)), Err(KeyError::Name)));
-    assert!(matches!(warden.create_key("a", Scopes::new()), Err(KeyError::NoScope)));
+    assert!(matches!(warden.keys().create("", Scopes::from(Scope::ALL)), Err(KeyError::Name)));
+    assert!(matches!(warden.keys().create("a", Scopes::new()), Err(KeyError::NoScope)));
 }
 
 fn write_folder(dir: &Path) -> BundleOrigin {

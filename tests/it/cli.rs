@@ -2,4 +2,5 @@
 
 mod import;
 mod policies;
+mod server;
 mod settings;

@@ -8,7 +8,7 @@ use crate::http_support::{World, bearer};
 fn refused_to_start(listen: &str, keys: bool) -> Option<ServeError> {
     let warden = World::notes().warden();
     if keys {
-        warden.create_key("k", [Scope::Read].into()).unwrap();
+        warden.keys().create("k", [Scope::Read].into()).unwrap();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(Server::start(ServeOptions::new(listen.parse().unwrap(), warden))).err()
@@ -57,7 +57,7 @@ fn the_first_key_closes_an_open_server_for_good() {
     let key = served.key(&[Scope::Admin]);
     assert_eq!(served.send("GET", "/v1/keys", &[], "").status, 401);
     let id = served.get(&key, "/v1/keys").json()["keys"][0]["id"].as_str().unwrap().to_owned();
-    served.warden.delete_key(&id).unwrap();
+    served.warden.keys().delete(&id).unwrap();
     assert_eq!(served.send("GET", "/v1/keys", &[], "").status, 401);
 }
 

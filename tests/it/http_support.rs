@@ -167,7 +167,7 @@ impl Served {
 
     /// A new key with these scopes.
     pub fn key(&self, scopes: &[Scope]) -> String {
-        let (_, value) = self.warden.create_key("test", scopes.iter().copied().collect()).unwrap();
+        let (_, value) = self.warden.keys().create("test", scopes.iter().copied().collect()).unwrap();
         value.reveal().to_owned()
     }
 

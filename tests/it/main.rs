@@ -29,5 +29,6 @@ mod http_support;
 mod laws;
 mod layering;
 mod program;
+mod readme;
 mod store_crash;
 mod support;

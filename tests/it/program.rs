@@ -1,8 +1,8 @@
 //! The built program, run as its users run it.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 /// A finished run.
 pub struct Run {
@@ -53,4 +53,72 @@ pub fn run_with(folder: &Path, args: &[&str], stdin: &str) -> Run {
 /// A folder of this repository.
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A started server; stopped when dropped.
+pub struct Serving {
+    child: Child,
+    /// What it said on stdout after where it listens.
+    stdout: BufReader<ChildStdout>,
+    pub url: String,
+}
+
+impl Serving {
+    /// `serve --demo`, on a free port.
+    pub fn demo() -> Self {
+        Self::start(Path::new("."), &["--demo"])
+    }
+
+    pub fn start(folder: &Path, args: &[&str]) -> Self {
+        let mut command = hubwarden(folder);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(args).stderr(Stdio::null());
+        Self::spawn(command)
+    }
+
+    /// The same with everything logged to a file.
+    pub fn start_logged(folder: &Path, args: &[&str], log: &Path) -> Self {
+        let mut command = hubwarden(folder);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log", "trace"]).args(args);
+        command.stderr(std::fs::File::create(log).unwrap());
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it did not start: {line}"));
+        Self { url: url.to_owned(), child, stdout }
+    }
+
+    /// Lines of stdout up to one that `last` recognises.
+    pub fn lines_until(&mut self, last: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "stdout ended: {lines:?}");
+            let found = last(&line);
+            lines.push(line.trim_end().to_owned());
+            if found {
+                return lines;
+            }
+        }
+    }
+
+    /// Asks it to stop, and waits until it has.
+    #[cfg(unix)]
+    pub fn stop(mut self) -> std::process::ExitStatus {
+        let kill = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(kill.success());
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have stopped by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -1,5 +1,7 @@
 //! Reading a file of entities on all cores, in order.
 
+use std::sync::mpsc::{Receiver, sync_channel};
+
 use rayon::prelude::*;
 
 use crate::cli::entities::{self, Broken, EntityFault, Piece, Source};
@@ -20,22 +22,41 @@ pub(super) struct Parsed {
     pub faults: Vec<EntityFault>,
 }
 
-/// The groups of a file.
+/// Pieces cut from a file, not read yet.
+type Parts = Vec<Vec<Result<Piece, Broken>>>;
+
+/// The groups of a file. A thread cuts the next one while this one is read.
 pub(super) struct Groups<'a> {
-    source: Source,
+    name: String,
+    /// Ends with an empty group.
+    cut: Receiver<Parts>,
+    ended: bool,
     bundle: &'a Bundle,
 }
 
 /// Pieces that are read together.
 pub(super) struct Group<'a> {
-    parts: Vec<Vec<Result<Piece, Broken>>>,
+    parts: Parts,
     name: String,
     bundle: &'a Bundle,
 }
 
 impl<'a> Groups<'a> {
     pub fn new(source: Source, bundle: &'a Bundle) -> Self {
-        Self { source, bundle }
+        let Source { name, mut pieces } = source;
+        let (sender, cut) = sync_channel(1);
+        std::thread::spawn(move || {
+            loop {
+                let next = || Some(pieces.by_ref().take(PART).collect()).filter(|part: &Vec<_>| !part.is_empty());
+                let parts: Parts = std::iter::from_fn(next).take(PARTS).collect();
+                let last = parts.is_empty();
+                // Nobody receives any more once an import gave up.
+                if sender.send(parts).is_err() || last {
+                    return;
+                }
+            }
+        });
+        Self { name, cut, ended: false, bundle }
     }
 }
 
@@ -43,16 +64,17 @@ impl<'a> Iterator for Groups<'a> {
     type Item = Group<'a>;
 
     fn next(&mut self) -> Option<Group<'a>> {
-        let mut parts = Vec::new();
-        while parts.len() < PARTS {
-            let part: Vec<_> = self.source.pieces.by_ref().take(PART).collect();
-            if part.is_empty() {
-                break;
-            }
-            parts.push(part);
+        if self.ended {
+            return None;
         }
-        let group = Group { parts, name: self.source.name.clone(), bundle: self.bundle };
-        (!group.parts.is_empty()).then_some(group)
+        let parts = self.cut.recv().unwrap_or_else(|_| {
+            // The thread is gone without an end: what came so far is not the whole file.
+            let message = "the file was not read to its end".to_owned();
+            self.ended = true;
+            vec![vec![Err(Broken { line: 0, message })]]
+        });
+        self.ended |= parts.is_empty();
+        (!parts.is_empty()).then(|| Group { parts, name: self.name.clone(), bundle: self.bundle })
     }
 }
 

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::remove;
+use crate::cli::Setting;
 use crate::cli::data::{self, Missing};
 use crate::cli::entities::{self, Pieces};
 use crate::cli::exit::Failure;
 use crate::clock::SystemClock;
-use crate::store::Batch;
+use crate::store::{Batch, SledOptions};
 use crate::warden::{BundleOrigin, Warden, embedded};
 
 const CAST: &str = include_str!("demo/cast.ndjson");
@@ -35,9 +36,9 @@ impl Demo {
     }
 
     /// A store with the cast in it, under the policies inside the program.
-    pub fn warden(&self) -> Result<Warden, Failure> {
-        let store = data::open(&self.folder, Missing::Create)?;
-        let warden = data::join(store, embedded(), BundleOrigin::Embedded, Arc::new(SystemClock))?;
+    pub fn warden(&self, setting: &Setting) -> Result<Warden, Failure> {
+        let store = data::open(&self.folder, Missing::Create, SledOptions::default())?;
+        let warden = data::join(store, embedded(), BundleOrigin::Embedded, Arc::new(SystemClock), setting)?;
         let bundle = warden.bundle();
         let mut batch = Batch::new();
         let pieces = Pieces::new(CAST.as_bytes()).map_err(|error| Failure::new(error.to_string()))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::http::Limits;
+use crate::store::SledOptions;
 
 /// `limits:` of the configuration file. What is not named keeps its default; times are in seconds.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -21,9 +22,19 @@ pub(in crate::cli) struct LimitsConfig {
     bulk_deadline: Option<u64>,
     header_timeout: Option<u64>,
     shutdown_grace: Option<u64>,
+    /// What the store may cache of its files.
+    store_cache_bytes: Option<u64>,
+    /// What entities that are ready to be decided on may take.
+    pub entity_cache_bytes: Option<u64>,
 }
 
 impl LimitsConfig {
+    /// How to open the store.
+    pub fn store(&self) -> SledOptions {
+        let default = SledOptions::default();
+        SledOptions { cache_capacity: self.store_cache_bytes.unwrap_or(default.cache_capacity), ..default }
+    }
+
     /// The limits to serve with. That each makes sense is the server's to check.
     pub fn limits(&self) -> Limits {
         let default = Limits::default();

@@ -97,10 +97,12 @@ fn decided(ruling: &Ruling, explain: bool) -> DecisionReply {
 
 /// A question about what the schema does not have: nothing permits it.
 fn unknown(session: &Session, code: &str, message: String, explain: bool) -> DecisionReply {
+    let id = session.deny_unasked();
     let context = explain.then(|| DecisionContext {
         reason: Some(ReasonBody { code: code.to_owned(), message, status: 403 }),
         revision: Some(session.revision().0),
         bundle: Some(session.bundle().hash().to_owned()),
+        decision_id: Some(id.to_string()),
         ..DecisionContext::default()
     });
     DecisionReply { decision: false, context }

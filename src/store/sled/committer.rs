@@ -306,19 +306,21 @@ pub fn apply_in_pieces(
     engine: &Engine,
     mut next: impl FnMut() -> Result<Option<Entry>, StoreError>,
 ) -> Result<(), StoreError> {
-    let mut piece = EngineBatch::default();
+    let mut piece: Vec<Entry> = Vec::new();
+    let mut bytes = 0;
     while let Some((key, value)) = next()? {
-        let is_head = *key == *key::HEAD;
-        let bytes = key.len() + value.as_ref().map_or(0, |value| value.len());
-        if is_head || !piece.has_room(1, bytes) {
-            engine.apply(std::mem::take(&mut piece))?;
-        }
-        if is_head {
+        if *key == *key::HEAD {
+            engine.apply_unordered(&std::mem::take(&mut piece))?;
             engine.sync()?;
         }
-        piece.set(&key, value.as_ref());
+        bytes += key.len() + value.as_ref().map_or(0, |value| value.len());
+        piece.push((key, value));
+        if bytes >= BATCH_BYTES {
+            engine.apply_unordered(&std::mem::take(&mut piece))?;
+            bytes = 0;
+        }
     }
-    engine.apply(piece)?;
+    engine.apply_unordered(&piece)?;
     engine.sync()
 }
 

@@ -131,7 +131,37 @@ impl Engine {
     /// Applies a batch whole or not at all. It is durable after the next [`Engine::sync`].
     pub fn apply(&self, batch: EngineBatch) -> Result<(), StoreError> {
         guarded(&self.dir, || self.db.apply_batch(batch.changes))?;
-        if self.unsynced.fetch_add(batch.bytes, Ordering::Relaxed) + batch.bytes >= SYNC_BYTES {
+        self.applied(batch.bytes)
+    }
+
+    /// Applies changes of different keys on all cores, in no order and not at once: only for changes that a journal
+    /// holds, which a crash in between applies again. They are durable after the next [`Engine::sync`].
+    pub fn apply_unordered(&self, entries: &[(Bytes, Option<Bytes>)]) -> Result<(), StoreError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let part = |entries: &[(Bytes, Option<Bytes>)]| {
+            guarded(&self.dir, || {
+                for (key, value) in entries {
+                    match value {
+                        Some(value) => self.db.insert(&**key, &**value)?,
+                        None => self.db.remove(&**key)?,
+                    };
+                }
+                Ok(())
+            })
+        };
+        std::thread::scope(|scope| {
+            let parts = entries.chunks(entries.len().div_ceil(cores).max(1));
+            let running: Vec<_> = parts.map(|entries| scope.spawn(move || part(entries))).collect();
+            let gave_up = || Err(StoreError::Stopped("a writing thread gave up".to_owned()));
+            running.into_iter().try_for_each(|part| part.join().unwrap_or_else(|_| gave_up()))
+        })?;
+        let bytes = entries.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len())).sum();
+        self.applied(bytes)
+    }
+
+    /// Counts what was applied, and syncs when it is time.
+    fn applied(&self, bytes: usize) -> Result<(), StoreError> {
+        if self.unsynced.fetch_add(bytes, Ordering::Relaxed) + bytes >= SYNC_BYTES {
             self.sync()?;
         }
         Ok(())

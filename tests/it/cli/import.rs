@@ -110,9 +110,28 @@ fn another_schema_than_the_stores_is_refused() {
     let folder = folder();
     run(folder.path(), &["import", &example_entities()]);
     fs::remove_file(folder.path().join("hubwarden.yaml")).unwrap();
-    let run = run(folder.path(), &["key", "list", "--data", "store"]);
-    assert_eq!(run.code, 3);
-    assert!(run.stderr.contains("do not conform") && run.stderr.contains("--schema FILE"), "{}", run.stderr);
+    let question = ["--principal", "user:cleo", "--action", "repo.read", "--resource", "repo:models/a/b"];
+    let asked = run(folder.path(), &[&["authorize", "--data", "store"], &question[..]].concat());
+    assert_eq!(asked.code, 3);
+    assert!(asked.stderr.contains("do not conform") && asked.stderr.contains("--schema FILE"), "{}", asked.stderr);
+    let keys = run(folder.path(), &["key", "list", "--data", "store"]);
+    assert_eq!(keys.code, 0, "keys need no schema: {}", keys.stderr);
+}
+
+#[test]
+fn a_store_that_lost_its_data_opens_only_when_the_loss_is_accepted() {
+    let folder = folder();
+    run(folder.path(), &["import", &example_entities()]);
+    fs::remove_dir_all(folder.path().join("store/sled")).unwrap();
+    let refused = run(folder.path(), &["export"]);
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains("its data is gone") && refused.stderr.contains("--accept-data-loss"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(run(folder.path(), &["export", "--accept-data-loss"]).code, 0);
+    assert_eq!(export(&folder), "", "a new store");
 }
 
 #[test]
@@ -124,7 +143,7 @@ fn a_keys_value_is_shown_once_and_nowhere_else() {
     assert!(value.starts_with("hwk_"), "{value}");
     assert!(!created.stderr.contains(value));
     let listed = run(folder.path(), &["key", "list"]);
-    let secret = value.rsplit('_').next().unwrap();
+    let secret = value.splitn(3, '_').nth(2).unwrap();
     assert!(listed.stdout.contains("evaluate,read  ci") && !listed.stdout.contains(secret), "{}", listed.stdout);
     let id = listed.stdout.split(' ').next().unwrap();
     assert_eq!(run(folder.path(), &["key", "delete", id]).code, 0);

@@ -93,3 +93,37 @@ fn every_shell_gets_its_completions() {
         assert!(run.code == 0 && run.stdout.contains("authorize"), "{shell}");
     }
 }
+
+#[test]
+fn files_that_are_named_are_clearer_than_a_server_in_the_environment() {
+    let folder = TempDir::new().unwrap();
+    let ask = |args: &[&str]| -> Run {
+        let mut command = hubwarden(folder.path());
+        command.args(["authorize", "--principal", "user:a", "--action", "repo.read", "--resource", "repo:models/a/b"]);
+        command.args(args).env("HUBWARDEN_SERVER", "http://127.0.0.1:1").output().unwrap().into()
+    };
+    assert!(ask(&[]).stderr.contains("no answer from"));
+    assert!(ask(&["--data", "store"]).stderr.contains("there is no store in store"));
+    let schema = repository("schema/hub.cedarschema");
+    let policies = repository("policies");
+    let files = ["--policies", policies.to_str().unwrap(), "--schema", schema.to_str().unwrap()];
+    assert_eq!(ask(&files).code, 2);
+    let both = ask(&[&files[..], &["--server", "http://127.0.0.1:1"]].concat());
+    assert!(both.code == 1 && both.stderr.contains("policies of its own"), "{}", both.stderr);
+}
+
+#[test]
+fn a_question_can_come_from_files() {
+    let folder = TempDir::new().unwrap();
+    let question = r#"{"principal": "Hub::User::\"alice\"", "action": {"type": "Hub::Action", "id": "repo.read"},
+        "resource": {"type": "repo", "id": "models/a/b"}, "context": {"mfa": true}}"#;
+    fs::write(folder.path().join("question.json"), question).unwrap();
+    fs::write(folder.path().join("context.json"), r#"{"mfa": "yes"}"#).unwrap();
+    assert_eq!(run(folder.path(), &["authorize", "--request-json", "question.json"]).code, 2);
+    let args = ["authorize", "--principal", "user:a", "--action", "repo.read", "--resource", "repo:models/a/b"];
+    let wrong = run(folder.path(), &[&args[..], &["--context", "@context.json"]].concat());
+    assert!(wrong.code == 3 && wrong.stderr.contains("context.mfa: expected true or false"), "{}", wrong.stderr);
+    fs::write(folder.path().join("question.json"), question.replace("\"context\"", "\"contxt\"")).unwrap();
+    let unknown = run(folder.path(), &["authorize", "--request-json", "question.json"]);
+    assert!(unknown.code == 1 && unknown.stderr.contains("contxt"), "{}", unknown.stderr);
+}

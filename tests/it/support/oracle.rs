@@ -115,7 +115,7 @@ impl<'a> Oracle<'a> {
     /// The level that somebody has by the roles of a type, e.g. `OrgRole` in an organization.
     fn level(&self, user: &Uid, role: &str, of: &Uid) -> usize {
         let held = |name: &&str| self.under(user, &uid(role, format!("{}/{name}", of.id())));
-        LEVELS.iter().rposition(|name| held(&name)).map_or(0, |at| at + 1)
+        LEVELS.iter().rposition(held).map_or(0, |at| at + 1)
     }
 }
 
