@@ -294,6 +294,7 @@ fn grants(world: &mut World) {
             fine("leo-greedy").gated_repos().on_org("acme", &ORG),
             fine("bob-own").on_user("bob", &REPO),
             fine("bob-collections").on_user("bob", &["collection.read", "collection.write"]),
+            fine("bob-curator").on_user("bob", &["collection.write"]),
             fine("bob-endpoints").on_user("bob", &["inference.endpoints.infer.write", "inference.endpoints.write"]),
             fine("bob-billing").on_user("bob", &["user.billing.read"]),
             fine("bob-post").global("post.write"),

@@ -65,7 +65,7 @@ impl<'a> Oracle<'a> {
         Self { world, entities: &world.entities }
     }
 
-    /// `allow`, or the code of the refusal: the first of these steps that says no.
+    /// `allow`, or the code of the refusal: the first of these steps that says no, where the caller may know it.
     pub fn decide(&self, caller: &Caller, action: &str, resource: &Uid) -> &'static str {
         let (principal, token) = match self.reference(&caller.principal, "owner") {
             Some(owner) => (owner.clone(), Some(caller.principal.clone())),
@@ -73,18 +73,10 @@ impl<'a> Oracle<'a> {
         };
         let user = (principal.type_name() == "Hub::User").then_some(principal);
         let case = Case { oracle: self, user, token, mfa: caller.mfa == Some(true), action, resource };
-        let steps = [
-            Case::alive,
-            Case::seen,
-            Case::organization,
-            Case::enabled,
-            Case::whole,
-            Case::right,
-            Case::gate,
-            Case::role,
-            Case::permission,
-        ];
-        steps.iter().try_for_each(|step| step(&case)).err().unwrap_or("allow")
+        let steps =
+            [Case::organization, Case::enabled, Case::whole, Case::right, Case::gate, Case::role, Case::permission];
+        let refused = || steps.iter().try_for_each(|step| step(&case)).map_err(|code| case.unless_hidden(code));
+        case.alive().and_then(|()| refused()).err().unwrap_or("allow")
     }
 
     fn attribute(&self, of: &Uid, name: &str) -> Option<&'a Value> {
@@ -192,17 +184,23 @@ impl Case<'_> {
         if expired || foreign || !roles { Err("invalid_token") } else { Ok(()) }
     }
 
-    fn seen(&self) -> Verdict {
+    /// What a refusal is called: of what the caller may not see, nothing is said but that it is not found. Being hidden
+    /// is never itself a refusal: a token with `collection.write` alone writes a private collection that it cannot read,
+    /// since permissions do not imply each other.
+    fn unless_hidden(&self, code: &'static str) -> &'static str {
+        if self.seen() { code } else { "not_found" }
+    }
+
+    fn seen(&self) -> bool {
         let fine = self.has_role("fineGrained") && !self.oracle.public(self.resource);
         let level = || self.level() >= READ || self.owns();
-        let seen = match self.resource.type_name().strip_prefix("Hub::") {
+        match self.resource.type_name().strip_prefix("Hub::") {
             _ if self.oracle.world.deleted(self.resource) => false,
             Some("Repo") => self.reads() && (!fine || self.granted_any()),
             Some("Collection") => self.reads() && (!fine || self.granted("collection.read")),
             Some("Endpoint") => level(),
             _ => true,
-        };
-        if seen { Ok(()) } else { Err("not_found") }
+        }
     }
 
     fn organization(&self) -> Verdict {
