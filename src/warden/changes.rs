@@ -54,6 +54,22 @@ pub enum ChangeError {
     Commit(#[from] CommitError),
 }
 
+impl ChangeError {
+    /// The place of the change that was refused, if it was one of them.
+    pub fn index(&self) -> Option<usize> {
+        match self {
+            Self::Invalid { index, .. } | Self::NotStored { index, .. } => Some(*index),
+            Self::Commit(
+                CommitError::Conflict { index, .. }
+                | CommitError::Tombstone { index, .. }
+                | CommitError::TooLarge { index, .. }
+                | CommitError::TooDeep { index, .. },
+            ) => Some(*index),
+            Self::Commit(CommitError::Store(_)) | Self::SchemaChanged => None,
+        }
+    }
+}
+
 fn place(index: usize, uid: &Option<Uid>) -> String {
     match uid {
         Some(uid) => format!("{uid}: "),

@@ -8,7 +8,7 @@ use crate::cli::exit::Failure;
 use crate::entity::Entity;
 use crate::pdp::Bundle;
 use crate::store::{Batch, CommitError, Expect, Lookup, Op, Revision};
-use crate::warden::{Api, ChangeError, DeadId, Warden};
+use crate::warden::{Api, DeadId, Warden};
 
 /// An import into a store that this process opened.
 pub(super) struct Local<'a> {
@@ -52,7 +52,7 @@ impl Local<'_> {
         let imported = batch.len();
         match self.warden.load(batch, self.bundle.schema_hash()) {
             Ok(revision) => Ok(Outcome { imported, skipped: Vec::new(), revision: revision.0 }),
-            Err(error) => match index(&error).and_then(|index| lines.get(index)) {
+            Err(error) => match error.index().and_then(|index| lines.get(index)) {
                 Some(line) => Err(refused(&[EntityFault { file: name, line: *line, message: error.to_string() }])),
                 None => Err(Failure::new(error.to_string())),
             },
@@ -113,7 +113,7 @@ impl Local<'_> {
             let batch = self.batch(stored.iter().map(|(_, entity)| entity));
             match self.warden.load(batch, self.bundle.schema_hash()) {
                 Ok(revision) => return Ok(revision),
-                Err(error) => match index(&error).filter(|index| *index < stored.len()) {
+                Err(error) => match error.index().filter(|index| *index < stored.len()) {
                     Some(index) => {
                         let (line, _) = stored.remove(index);
                         skipped.push(EntityFault { file: name.to_owned(), line, message: error.to_string() });
@@ -135,18 +135,5 @@ impl Local<'_> {
             };
         }
         batch
-    }
-}
-
-/// Which entity of a batch the store refused.
-fn index(error: &ChangeError) -> Option<usize> {
-    match error {
-        ChangeError::Commit(
-            CommitError::Conflict { index, .. }
-            | CommitError::Tombstone { index, .. }
-            | CommitError::TooLarge { index, .. }
-            | CommitError::TooDeep { index, .. },
-        ) => Some(*index),
-        _ => None,
     }
 }

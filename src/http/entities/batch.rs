@@ -17,8 +17,8 @@ use crate::http::fields::Fields;
 use crate::http::record;
 use crate::http::reply::{Answered, Reply};
 use crate::json;
-use crate::store::{CommitError, Expect, Revision};
-use crate::warden::{Change, ChangeError, DeadId, Patch};
+use crate::store::{Expect, Revision};
+use crate::warden::{Change, DeadId, Patch};
 
 /// A batch that is durable.
 #[derive(Serialize, ToSchema)]
@@ -38,7 +38,7 @@ fn apply(call: &Call, dead: DeadId) -> Answered {
     let (lines, changes): (Vec<usize>, Vec<Change>) = read(&call.body, dead)?.into_iter().unzip();
     let count = changes.len();
     let revision = call.warden().change(changes).map_err(|error| {
-        let line = index(&error).and_then(|index| lines.get(index)).copied();
+        let line = error.index().and_then(|index| lines.get(index)).copied();
         match line {
             Some(line) => refusal(error).on_line(line),
             None => refusal(error),
@@ -94,18 +94,5 @@ fn expect(fields: &Fields) -> Result<Expect, Failure> {
             Some(revision) => Ok(Expect::Revision(Revision(revision))),
             None => Err(Failure::invalid("expect", "`expect` is \"absent\", \"present\" or a revision")),
         },
-    }
-}
-
-fn index(error: &ChangeError) -> Option<usize> {
-    match error {
-        ChangeError::Invalid { index, .. } | ChangeError::NotStored { index, .. } => Some(*index),
-        ChangeError::Commit(
-            CommitError::Conflict { index, .. }
-            | CommitError::Tombstone { index, .. }
-            | CommitError::TooLarge { index, .. }
-            | CommitError::TooDeep { index, .. },
-        ) => Some(*index),
-        ChangeError::Commit(CommitError::Store(_)) | ChangeError::SchemaChanged => None,
     }
 }
