@@ -58,6 +58,8 @@ pub fn repository(path: &str) -> PathBuf {
 /// A started server; stopped when dropped.
 pub struct Serving {
     child: Child,
+    /// Where a demonstration puts its folder: it is killed here, and cannot remove it.
+    _temporary: tempfile::TempDir,
     /// What it said on stdout after where it listens.
     stdout: BufReader<ChildStdout>,
     pub url: String,
@@ -84,12 +86,13 @@ impl Serving {
     }
 
     fn spawn(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        let mut child = command.env("TMPDIR", temporary.path()).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it did not start: {line}"));
-        Self { url: url.to_owned(), child, stdout }
+        Self { url: url.to_owned(), child, stdout, _temporary: temporary }
     }
 
     /// Lines of stdout up to one that `last` recognises.
