@@ -47,6 +47,9 @@ pub struct BundleStatus {
 pub struct Failure {
     pub at: Timestamp,
     pub message: String,
+    /// The hash of the bundle that was refused, when it came so far as to have one.
+    #[serde(skip)]
+    bundle: Option<String>,
 }
 
 /// Why a bundle did not take over.
@@ -93,11 +96,26 @@ impl Warden {
     /// Reads the folder again and takes its bundle over if it is another one. What fails is logged, counted and kept
     /// in the status; the last good bundle stays. Answers whether another bundle is in force now.
     pub fn reload(&self) -> bool {
+        self.reload_unless(None)
+    }
+
+    /// As [`Warden::reload`], but a bundle that was refused before is not tried again: whether stored entities conform
+    /// to it takes reading all of them, with changes held up.
+    pub fn reload_new(&self) -> bool {
+        let refused = self.bundle_status().failure.and_then(|failure| failure.bundle);
+        self.reload_unless(refused.as_deref())
+    }
+
+    fn reload_unless(&self, refused: Option<&str>) -> bool {
         let BundleOrigin::Folder { policies, schema } = self.bundle_status().origin else {
             return false;
         };
         let read = folder(&policies, &schema).map_err(BundleError::from);
         let built = read.and_then(|source| Ok(Bundle::build(source)?));
+        let hash = built.as_ref().ok().map(|bundle| bundle.hash().to_owned());
+        if refused.is_some() && refused == hash.as_deref() {
+            return false;
+        }
         let taken = built.and_then(|bundle| match bundle.hash() == self.bundle().hash() {
             true => Ok(false),
             false => self.take_over(bundle).map(|()| true),
@@ -117,7 +135,7 @@ impl Warden {
                 if status.failure.as_ref().is_none_or(|failure| failure.message != message) {
                     tracing::error!("the bundle was not reloaded, the last good one stays in force:\n{message}");
                     self.metrics.reloaded(false, &self.bundle(), self.clock.now());
-                    status.failure = Some(Failure { at: self.clock.now(), message });
+                    status.failure = Some(Failure { at: self.clock.now(), message, bundle: hash });
                 }
                 false
             }
@@ -223,7 +241,10 @@ pub fn store_bundle(store: &dyn Store, source: &BundleSource) -> Result<(), Bund
 }
 
 fn bundle_batch(store: &dyn Store, source: &BundleSource) -> Result<Batch, StoreError> {
-    let bytes = serde_json::to_vec(source).unwrap_or_default();
+    let bytes = serde_json::to_vec(source).map_err(|error| StoreError::Io {
+        what: "the bundle cannot be written down".to_owned(),
+        source: error.into(),
+    })?;
     let key = |index: usize| format!("{BUNDLE_PREFIX}{index:06}").into_bytes();
     let mut batch = Batch::new();
     for (index, chunk) in bytes.chunks(CHUNK).enumerate() {

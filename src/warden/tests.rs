@@ -250,6 +250,16 @@ fn a_schema_that_stored_entities_do_not_fit_does_not_take_over() {
     assert!(!warden.reload());
     let failure = warden.bundle_status().failure.unwrap().message;
     assert!(failure.contains("Hub::User::\"alice\": attrs.email: missing"), "{failure}");
+    let mended = json!({"uid": {"type": "Hub::User", "id": "alice"}, "attrs": {"email": "alice@example.org"}});
+    warden.change(vec![put(mended)]).unwrap();
+    assert!(!warden.reload_new(), "what was refused is not tried again by itself");
+    assert!(warden.reload());
+    warden.change(vec![Change::Delete { uid: uid("Hub::User::\"alice\""), expect: Expect::Present }]).unwrap();
+    std::fs::write(&schema, &text).unwrap();
+    assert!(warden.reload());
+    let revived = Change::Put { entity: user("alice"), expect: Expect::Anything, dead: DeadId::Revive };
+    warden.change(vec![revived]).unwrap();
+    std::fs::write(&schema, &stricter).unwrap();
     let source = folder(&dir.path().join("policies"), &schema).unwrap();
     assert!(matches!(
         warden_on(store, source, BundleOrigin::Embedded),

@@ -57,8 +57,11 @@ impl Drop for Watch {
 }
 
 fn watcher(paths: &[PathBuf], wake: Sender<Wake>) -> Option<RecommendedWatcher> {
-    let on_event = move |_: notify::Result<notify::Event>| {
-        let _ = wake.send(Wake::Changed);
+    let on_event = move |event: notify::Result<notify::Event>| {
+        // Reading the folder is an event too: taken for a change, it would be read for ever.
+        if !event.is_ok_and(|event| event.kind.is_access()) {
+            let _ = wake.send(Wake::Changed);
+        }
     };
     let mut watcher = match notify::recommended_watcher(on_event) {
         Ok(watcher) => watcher,
@@ -81,15 +84,10 @@ fn watcher(paths: &[PathBuf], wake: Sender<Wake>) -> Option<RecommendedWatcher> 
 fn run(warden: &Warden, woken: &Receiver<Wake>) {
     loop {
         match woken.recv_timeout(CHECK) {
-            Ok(Wake::Changed) => {
-                if !settle(woken) {
-                    return;
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Wake::Changed) if settle(woken) => drop(warden.reload()),
+            Err(RecvTimeoutError::Timeout) => drop(warden.reload_new()),
+            Ok(_) | Err(RecvTimeoutError::Disconnected) => return,
         }
-        warden.reload();
     }
 }
 
