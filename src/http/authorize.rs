@@ -1,16 +1,15 @@
 //! `POST /v1/authorize`: a question in Cedar's terms, answered with the reason.
 
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use utoipa::ToSchema;
 
 use super::call::Call;
 use super::fields::Fields;
-use super::question::{self, PolicyErrorBody, ReasonBody, named, named_action, request_entities};
+use super::question::{self, PolicyErrorBody, ReasonBody, request_entities};
 use super::reply::{Answered, Reply};
-use crate::pdp::ContextRules;
 use crate::store::Revision;
-use crate::warden::{Api, Asked};
+use crate::warden::Api;
 
 const FIELDS: &[&str] = &["principal", "action", "resource", "context", "entities", "at_least"];
 
@@ -62,18 +61,11 @@ pub async fn answer(call: Call) -> Answered {
 
 fn decide(call: &Call, fields: &Fields) -> Answered {
     let session = call.warden().session(Api::Native, call.at_least)?;
-    let bundle = session.bundle();
-    let principal = named(bundle, fields, "principal")?;
-    let action = named_action(bundle, fields, "action")?;
-    let resource = named(bundle, fields, "resource")?;
-    let empty = Json::Object(Map::new());
-    let context = fields.get("context").unwrap_or(&empty);
-    let context = bundle.admission().context(&action, context, ContextRules::Native)?;
-    let entities = match fields.array("entities")? {
-        Some(items) => request_entities(call, &session, items, "entities")?,
-        None => Vec::new(),
-    };
-    let ruling = session.ask(Asked { principal, action, resource, context, entities })?;
+    let mut asked = question::native(session.bundle(), fields)?;
+    if let Some(items) = fields.array("entities")? {
+        asked.entities = request_entities(call, &session, items, "entities")?;
+    }
+    let ruling = session.ask(asked)?;
     let reply = AuthorizeReply {
         decision: if ruling.answer.allowed() { "allow" } else { "deny" },
         determining: question::determining(&ruling.answer),

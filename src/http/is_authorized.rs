@@ -4,16 +4,16 @@
 //! a request need the scope `write`, because whoever sends the entities decides what is true.
 
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use utoipa::ToSchema;
 
 use super::call::Call;
 use super::failure::Failure;
 use super::fields::Fields;
-use super::question::{self, named, named_action, request_entities};
+use super::question::{self, request_entities};
 use super::reply::{Answered, Reply};
 use crate::entity::Entity;
-use crate::pdp::{ContextRules, DecideError};
+use crate::pdp::DecideError;
 use crate::warden::{Api, AskError, Asked, Session};
 
 /// A question as cedar-agent takes it.
@@ -92,26 +92,20 @@ fn denied(session: &Session, error: String) -> IsAuthorizedReply {
 
 /// The question, and whether its entities are all there are.
 fn asked(call: &Call, session: &Session, fields: &Fields) -> Result<(Asked, bool), Failure> {
-    let bundle = session.bundle();
     for name in ["principal", "action", "resource"] {
         fields.text(name)?;
     }
-    let principal = named(bundle, fields, "principal")?;
-    let action = named_action(bundle, fields, "action")?;
-    let resource = named(bundle, fields, "resource")?;
-    let empty = Json::Object(Map::new());
-    let context = fields.get("context").unwrap_or(&empty);
-    let context = bundle.admission().context(&action, context, ContextRules::Native)?;
+    let mut asked = question::native(session.bundle(), fields)?;
     let alone = fields.get("entities").is_some();
-    let mut entities = read(call, session, fields, "entities")?;
+    asked.entities = read(call, session, fields, "entities")?;
     for entity in read(call, session, fields, "additional_entities")? {
-        if entities.iter().any(|other| other.uid == entity.uid) {
+        if asked.entities.iter().any(|other| other.uid == entity.uid) {
             let message = format!("{} stands in `entities` and in `additional_entities`", entity.uid);
             return Err(Failure::invalid("additional_entities", message));
         }
-        entities.push(entity);
+        asked.entities.push(entity);
     }
-    Ok((Asked { principal, action, resource, context, entities }, alone))
+    Ok((asked, alone))
 }
 
 /// The entities in a field. Actions among them are the schema's and not looked at.

@@ -1,16 +1,16 @@
 //! What the faces that ask questions share: names, entities that come with a question, reasons.
 
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
 
 use super::call::Call;
 use super::failure::Failure;
 use super::fields::Fields;
 use crate::entity::{Entity, Uid};
-use crate::pdp::{Answer, Bundle};
+use crate::pdp::{Answer, Bundle, ContextRules};
 use crate::store::Lookup;
-use crate::warden::{Scope, Session};
+use crate::warden::{Asked, Scope, Session};
 
 /// Which "no" it was.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -58,11 +58,25 @@ pub fn errors(answer: &Answer) -> Vec<PolicyErrorBody> {
     }
 }
 
+/// A question in Cedar's terms, without entities of its own.
+///
+/// # Errors
+/// 400 with the field.
+pub fn native(bundle: &Bundle, fields: &Fields) -> Result<Asked, Failure> {
+    let principal = named(bundle, fields, "principal")?;
+    let action = named_action(bundle, fields, "action")?;
+    let resource = named(bundle, fields, "resource")?;
+    let empty = Json::Object(Map::new());
+    let context = fields.get("context").unwrap_or(&empty);
+    let context = bundle.admission().context(&action, context, ContextRules::Native)?;
+    Ok(Asked { principal, action, resource, context, entities: Vec::new() })
+}
+
 /// An entity that a question names: `{"type","id"}` or `Hub::User::"alice"`, the type by its full or short name.
 ///
 /// # Errors
 /// 400 with the field.
-pub fn named(bundle: &Bundle, fields: &Fields, name: &str) -> Result<Uid, Failure> {
+fn named(bundle: &Bundle, fields: &Fields, name: &str) -> Result<Uid, Failure> {
     let uid = uid(fields, name)?;
     let full = bundle.entity_type(uid.type_name()).map_err(|fault| Failure::from(fault).at(fields.path(name)))?;
     Ok(Uid::new(full, uid.id().clone()))
@@ -72,7 +86,7 @@ pub fn named(bundle: &Bundle, fields: &Fields, name: &str) -> Result<Uid, Failur
 ///
 /// # Errors
 /// 400 with the field.
-pub fn named_action(bundle: &Bundle, fields: &Fields, name: &str) -> Result<Uid, Failure> {
+fn named_action(bundle: &Bundle, fields: &Fields, name: &str) -> Result<Uid, Failure> {
     let text = match fields.need(name)? {
         Json::String(text) => text.clone(),
         _ => uid(fields, name)?.to_string(),

@@ -84,11 +84,10 @@ impl Admission<'_> {
         };
         let map = object(json, "context")?;
         let mut taken = Map::new();
-        let delegates = self.schema.delegate_keys();
         for (key, value) in map {
             let clock = key == CLOCK && declared.get(CLOCK).is_some_and(is_clock);
             match rules {
-                ContextRules::Open if clock || delegates.contains(key.as_str()) => continue,
+                ContextRules::Open if clock || self.schema.delegate_keys.contains(key.as_str()) => continue,
                 ContextRules::Native if clock => {
                     return Err(JsonFault::new(format!("context.{key}"), "is the server's clock and cannot be set"));
                 }

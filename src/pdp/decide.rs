@@ -71,21 +71,14 @@ impl Bundle {
             };
             question.context.entry(SmolStr::new_static(CLOCK)).or_insert(now);
         }
-        let credential = match self.delegate(question.principal.type_name()) {
-            None => None,
-            Some(delegate) => {
-                let uid = question.principal.clone();
-                let Fact::Present(prepared) = slice.fact(&uid)? else {
-                    return Ok(self.dead_credential(&question, &mut slice)?);
-                };
-                if let Some(Value::Entity(owner)) = prepared.entity().attrs.get(&delegate.attribute) {
-                    question.principal = owner.clone();
-                }
-                Some((delegate.context_key, uid))
+        if let Some(delegate) = self.delegate(question.principal.type_name()) {
+            let Fact::Present(prepared) = slice.fact(&question.principal)? else {
+                return Ok(self.dead_credential(&question, &mut slice)?);
+            };
+            if let Some(Value::Entity(owner)) = prepared.entity().attrs.get(&delegate.attribute) {
+                let credential = std::mem::replace(&mut question.principal, owner.clone());
+                question.context.insert(delegate.context_key, credential.into());
             }
-        };
-        if let Some((key, uid)) = credential {
-            question.context.insert(key, uid.into());
         }
         let env = action
             .envs

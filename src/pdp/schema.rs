@@ -75,6 +75,8 @@ pub(super) struct Schema {
     pub engine: EngineSchema,
     pub types: BTreeMap<SmolStr, EntityType>,
     pub actions: BTreeMap<Uid, Action>,
+    /// The context keys that credentials go into; standard clients name credentials as subjects, and may not set them.
+    pub delegate_keys: BTreeSet<SmolStr>,
 }
 
 impl EntityType {
@@ -103,15 +105,11 @@ impl Schema {
             Faults(vec![Fault::of_file(&file.path, "the engine's form of this schema is not understood")])
         })?;
         close_ancestors(&mut types);
-        let schema = Self { engine, types, actions };
+        let delegates = types.values().filter_map(EntityType::delegate);
+        let delegate_keys = delegates.map(|delegate| delegate.context_key).collect();
+        let schema = Self { engine, types, actions, delegate_keys };
         schema.check_annotations().map_err(|message| Faults(vec![Fault::of_file(&file.path, message)]))?;
         Ok(schema)
-    }
-
-    /// The context keys that credentials go into; nobody outside may set them where credentials are named as subjects.
-    pub fn delegate_keys(&self) -> BTreeSet<SmolStr> {
-        let delegates = self.types.values().filter_map(EntityType::delegate);
-        delegates.map(|delegate| delegate.context_key).collect()
     }
 
     fn check_annotations(&self) -> Result<(), String> {
