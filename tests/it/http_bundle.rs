@@ -98,3 +98,25 @@ fn a_bundle_that_others_own_is_read_only() {
     let got = put(&served, &key, None, &source);
     assert_eq!((got.status, got.code().as_str()), (409, "read_only"));
 }
+
+#[test]
+fn a_broken_edit_of_the_folder_shows_in_the_readiness_while_the_last_good_bundle_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let (policies, schema) = (folder.path().to_owned(), folder.path().join("notes.cedarschema"));
+    let notes = World::notes();
+    std::fs::write(&schema, &notes.source.schema.text).unwrap();
+    std::fs::write(policies.join("notes.cedar"), &notes.source.policies[0].text).unwrap();
+    let source = hubwarden::warden::folder(&policies, &schema).unwrap();
+    let served = World { source, origin: BundleOrigin::Folder { policies: policies.clone(), schema }, ..notes }.serve();
+    let key = served.all();
+    let before = served.get(&key, "/health/ready").json();
+    assert_eq!(before["bundle"]["failure"], Json::Null);
+    std::fs::write(policies.join("more.cedar"), "@id(\"more/none\")\npermit (principal, action, resouce);").unwrap();
+    assert!(!served.warden.reload());
+    let got = served.get(&key, "/health/ready");
+    assert_eq!(got.status, 200, "the last good bundle still answers");
+    let bundle = &got.json()["bundle"];
+    assert_eq!(bundle["hash"], before["bundle"]["hash"]);
+    let message = bundle["failure"]["message"].as_str().unwrap();
+    assert!(message.contains("more.cedar:2:") && message.contains("resouce"), "{message}");
+}
