@@ -72,6 +72,14 @@ pub enum Table {
     ApiKey,
     /// Facts about the store as a whole: the schema it was validated with, the bundle it serves.
     Meta,
+    /// Credentials of access tokens, by token id.
+    Token,
+    /// Ids of access tokens, by the keyed hash of their value.
+    TokenHash,
+    /// One empty record for each access token, by owner and id.
+    TokenOwner,
+    /// When access tokens were last used, by token id.
+    TokenUse,
 }
 
 /// Which entities to list: those of one type (or all), whose id starts with a prefix.
@@ -198,9 +206,15 @@ pub trait Reader {
     /// As [`Reader::get`].
     fn record(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// All records of a table in byte order of their keys. For small tables.
+    /// Up to `limit` records of a table whose keys start with `prefix` and come after `after`, in byte order.
     ///
     /// # Errors
     /// As [`Reader::get`].
-    fn records(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn records(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
 }

@@ -104,6 +104,7 @@ macro_rules! conformance {
                 a_prefix_without_a_type_looks_into_every_type,
                 deleted_entities_are_not_listed,
                 tables_keep_records_apart,
+                records_are_listed_by_prefix_page_by_page,
                 verify_reads_every_record,
             },
             concurrency::{

@@ -23,6 +23,10 @@ pub fn table(table: Table) -> u8 {
     match table {
         Table::ApiKey => 0x10,
         Table::Meta => 0x11,
+        Table::Token => 0x12,
+        Table::TokenHash => 0x13,
+        Table::TokenOwner => 0x14,
+        Table::TokenUse => 0x15,
     }
 }
 
@@ -98,6 +102,10 @@ pub fn describe(key: &[u8]) -> String {
         (None, Some((tag, name))) if *tag == table(Table::Meta) => {
             format!("the meta record `{}`", name.escape_ascii())
         }
+        (None, Some((tag, id))) if *tag == table(Table::Token) => {
+            format!("the credential of the access token `{}`", id.escape_ascii())
+        }
+        (None, Some((tag, _))) if *tag == table(Table::TokenHash) => "the hash of an access token".to_owned(),
         (None, Some(_)) if key == HEAD => "the head record".to_owned(),
         _ => format!("the record at `{}`", key.escape_ascii()),
     }

@@ -196,17 +196,25 @@ impl<K: Keyspace> Reader for View<K> {
         }
     }
 
-    fn records(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
-        let tag = key::table(table);
+    fn records(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let prefix = key::record(table, prefix);
+        // The smallest key after `after`'s.
+        let from = after.map(|name| [key::record(table, name).as_slice(), &[0]].concat());
+        let from = from.unwrap_or_default().max(prefix.clone());
         let mut found = Vec::new();
-        self.0.scan(&[tag], &mut |key, value| {
-            Ok(match key.split_first() {
-                Some((first, name)) if *first == tag => {
-                    found.push((name.to_vec(), self.opaque(key, value)?.to_vec()));
-                    ControlFlow::Continue(())
-                }
-                _ => ControlFlow::Break(()),
-            })
+        self.0.scan(&from, &mut |key, value| {
+            if found.len() == limit || !key.starts_with(&prefix) {
+                return Ok(ControlFlow::Break(()));
+            }
+            let name = key.get(1..).unwrap_or_default();
+            found.push((name.to_vec(), self.opaque(key, value)?.to_vec()));
+            Ok(ControlFlow::Continue(()))
         })?;
         Ok(found)
     }

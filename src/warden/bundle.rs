@@ -218,9 +218,8 @@ impl Warden {
 /// # Errors
 /// An unreadable store.
 pub fn stored_bundle(store: &dyn Store) -> Result<Option<BundleSource>, StoreError> {
-    let records = store.read()?.records(Table::Meta)?;
-    let chunks = records.into_iter().filter(|(key, _)| key.starts_with(BUNDLE_PREFIX.as_bytes()));
-    let bytes: Vec<u8> = chunks.flat_map(|(_, value)| value).collect();
+    let chunks = store.read()?.records(Table::Meta, BUNDLE_PREFIX.as_bytes(), None, usize::MAX)?;
+    let bytes: Vec<u8> = chunks.into_iter().flat_map(|(_, value)| value).collect();
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -251,8 +250,8 @@ fn bundle_batch(store: &dyn Store, source: &BundleSource) -> Result<Batch, Store
         batch.set_record(Table::Meta, &key(index), chunk);
     }
     let end = key(batch.len());
-    for (old, _) in store.read()?.records(Table::Meta)? {
-        if old.starts_with(BUNDLE_PREFIX.as_bytes()) && old >= end {
+    for (old, _) in store.read()?.records(Table::Meta, BUNDLE_PREFIX.as_bytes(), None, usize::MAX)? {
+        if old >= end {
             batch.remove_record(Table::Meta, &old);
         }
     }

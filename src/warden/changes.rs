@@ -89,11 +89,20 @@ impl Warden {
     /// # Errors
     /// Nothing was changed.
     pub fn change(&self, changes: Vec<Change>) -> Result<Revision, ChangeError> {
+        self.change_with(changes, Batch::new())
+    }
+
+    /// As [`Warden::change`], together with changes of records in tables: those of `records` must not touch entities.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub fn change_with(&self, changes: Vec<Change>, records: Batch) -> Result<Revision, ChangeError> {
         let _gate = self.schema_gate.read();
         let bundle = self.bundle();
         let mut retries = RETRIES;
         loop {
-            let batch = self.batch(&bundle, &changes)?;
+            let mut batch = self.batch(&bundle, &changes)?;
+            batch.append(records.clone());
             match self.store.commit(batch) {
                 Err(CommitError::Conflict { index, .. }) if retries > 0 && retriable(changes.get(index)) => {
                     retries -= 1

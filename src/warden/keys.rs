@@ -123,7 +123,7 @@ pub struct Keys {
 }
 
 fn read(store: &dyn Store) -> Result<HashMap<String, Record>, StoreError> {
-    let records = store.read()?.records(Table::ApiKey)?;
+    let records = store.read()?.records(Table::ApiKey, b"", None, usize::MAX)?;
     let parse = |(key, value): (Vec<u8>, Vec<u8>)| {
         let record: Record = serde_json::from_slice(&value).map_err(|error| StoreError::Damaged {
             dir: "API keys".to_owned(),

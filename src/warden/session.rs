@@ -12,7 +12,7 @@ use super::cache::FactCache;
 use crate::clock::rfc3339;
 use crate::entity::{Entity, Record, Uid};
 use crate::pdp::{Answer, Bundle, DecideError, Fact, Facts, FactsError, PrepareError, Prepared, Question};
-use crate::store::{ListQuery, Lookup, Reader, Revision, Store, StoreError, Stored};
+use crate::store::{ListQuery, Lookup, Reader, Revision, Store, StoreError, Stored, Table};
 
 /// Through which face a question came, as metrics and records name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +168,28 @@ impl Session<'_> {
     pub fn deny_unasked(&self) -> Uuid {
         self.warden.metrics.denied_unasked(self.api);
         Uuid::now_v7()
+    }
+
+    /// One record of a table.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub fn record(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.reader.record(table, key)
+    }
+
+    /// Up to `limit` records of a table whose keys start with `prefix` and come after `after`, in byte order.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub fn records(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.reader.records(table, prefix, after, limit)
     }
 
     /// An entity as it is stored.

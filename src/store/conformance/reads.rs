@@ -131,8 +131,10 @@ pub fn tables_keep_records_apart(store: &dyn Store) {
     store.commit(batch).unwrap();
     let reader = store.read().unwrap();
     let pair = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
-    assert_eq!(reader.records(Table::ApiKey).unwrap(), [pair(b"", b"0"), pair(b"k", b"1"), pair(b"k\xff", b"2")]);
-    assert_eq!(reader.records(Table::Meta).unwrap(), [pair(b"k", b"")]);
+    let all = |table| reader.records(table, b"", None, usize::MAX).unwrap();
+    assert_eq!(all(Table::ApiKey), [pair(b"", b"0"), pair(b"k", b"1"), pair(b"k\xff", b"2")]);
+    assert_eq!(all(Table::Meta), [pair(b"k", b"")]);
+    assert_eq!(all(Table::Token), []);
     drop(reader);
     let mut batch = Batch::new();
     batch.remove_record(Table::ApiKey, b"k");
@@ -140,7 +142,28 @@ pub fn tables_keep_records_apart(store: &dyn Store) {
     let reader = store.read().unwrap();
     assert_eq!(reader.record(Table::ApiKey, b"k").unwrap(), None);
     assert_eq!(reader.record(Table::Meta, b"k").unwrap(), Some(vec![]));
-    assert_eq!(reader.records(Table::ApiKey).unwrap().len(), 2);
+    assert_eq!(reader.records(Table::ApiKey, b"", None, usize::MAX).unwrap().len(), 2);
+}
+
+pub fn records_are_listed_by_prefix_page_by_page(store: &dyn Store) {
+    let mut batch = Batch::new();
+    for name in ["a", "ab", "ab\u{7f}", "abc", "b"] {
+        batch.set_record(Table::TokenOwner, name.as_bytes(), b"");
+    }
+    batch.set_record(Table::TokenUse, b"ab", b"");
+    store.commit(batch).unwrap();
+    let reader = store.read().unwrap();
+    let names = |prefix: &str, after: Option<&str>, limit| {
+        let page = reader.records(Table::TokenOwner, prefix.as_bytes(), after.map(str::as_bytes), limit).unwrap();
+        page.into_iter().map(|(name, _)| String::from_utf8(name).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("ab", None, 9), ["ab", "abc", "ab\u{7f}"]);
+    assert_eq!(names("ab", None, 2), ["ab", "abc"]);
+    assert_eq!(names("ab", Some("abc"), 2), ["ab\u{7f}"]);
+    assert_eq!(names("ab", Some("a"), 1), ["ab"]);
+    assert_eq!(names("ab", Some("b"), 1), Vec::<String>::new());
+    assert_eq!(names("", None, 0), Vec::<String>::new());
+    assert_eq!(names("c", None, 9), Vec::<String>::new());
 }
 
 pub fn verify_reads_every_record(store: &dyn Store) {

@@ -44,6 +44,7 @@ files! {
     organizations_demand_things_of_tokens: "organization_policy.txt"
     personal_namespaces_are_their_owners_alone: "personal.txt"
     roles_of_tokens_have_their_ceilings: "roles.txt"
+    tokens_are_managed_by_people: "token_management.txt"
     visibility_public_is_anyones_and_private_does_not_exist: "visibility.txt"
 }
 

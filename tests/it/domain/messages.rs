@@ -149,6 +149,8 @@ fn who_lacks_a_right_in_an_organization_is_told_the_level_it_takes() {
         ("eve", "inference.serverless.write", "Organization", "acme", "`read`", "acme"),
         ("eve", "job.write", "Organization", "acme", "`read`", "acme"),
         ("eve", "user.billing.read", "User", "bob", "Only", "bob"),
+        ("eve", "token.manage", "User", "bob", "Only", "bob"),
+        ("wanda", "token.review", "Organization", "acme", "`admin`", "acme"),
     ] {
         let message = told(user, action, type_name, id);
         assert!(message.contains(level) && message.contains(place), "{action}: {message}");
