@@ -14,6 +14,7 @@ mod entities;
 mod exit;
 mod export;
 mod fmt;
+mod hub;
 mod import;
 mod key;
 mod serve;

@@ -1,5 +1,8 @@
 //! The HTTP front end: a table of routes and one way through them.
 //!
+//! Three kinds of callers come here: services with an API key, gateways that ask on behalf of a request (`forward_auth`),
+//! and the hub's own clients, which present access tokens and expect the hub's words (`whoami`, `auth_check`, `client`).
+//!
 //! Every request takes the same way (`pipeline.rs`): request id, who is calling (`access.rs`), which route
 //! (`routes.rs`), may they, room and time (`options.rs`), body, handler, one error envelope (`failure.rs`), headers, log.
 //! A handler gets a `Call` that has passed all of it and answers a reply or a failure; one endpoint lives
@@ -9,16 +12,21 @@
 
 mod access;
 mod app;
+mod auth_check;
 mod authorize;
 mod authzen;
 mod body;
 mod bundle;
 mod call;
+mod check;
+mod client;
 mod conditions;
+mod credentials;
 mod entities;
 mod failure;
 mod fields;
 mod health;
+mod introspect;
 mod is_authorized;
 mod keys;
 mod metrics;
@@ -35,6 +43,8 @@ mod reply;
 mod request_id;
 mod routes;
 mod server;
+mod tokens;
+mod whoami;
 
 pub use options::{Limits, ServeOptions};
 pub use routes::{Access, Effect, Route, Verb, routes};

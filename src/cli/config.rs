@@ -60,6 +60,8 @@ pub(super) struct Config {
     pub data: Option<PathBuf>,
     pub server: Option<String>,
     pub key_file: Option<PathBuf>,
+    pub token_key_file: Option<PathBuf>,
+    pub token_prefix: Option<String>,
     pub listen: Option<SocketAddr>,
     pub policies_from: Option<PoliciesFrom>,
     pub public_url: Option<String>,
@@ -90,8 +92,8 @@ impl Config {
     fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
         let mut config: Self = serde_saphyr::from_str(text).map_err(|error| Failure::new(fault(&error, text, path)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let paths = [&mut config.policies, &mut config.schema, &mut config.data, &mut config.key_file];
-        for relative in paths.into_iter().flatten() {
+        let Self { policies, schema, data, key_file, token_key_file, .. } = &mut config;
+        for relative in [policies, schema, data, key_file, token_key_file].into_iter().flatten() {
             *relative = folder.join(&*relative);
         }
         Ok(config)

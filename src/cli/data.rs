@@ -40,8 +40,13 @@ impl DataArgs {
         strongest(self.data.as_ref(), "HUBWARDEN_DATA", setting.config.data.as_ref())
     }
 
+    /// The folder that is meant.
+    pub fn folder(&self, setting: &Setting) -> PathBuf {
+        self.named(setting).map_or_else(|| DEFAULT_DIR.into(), |(_, dir)| dir)
+    }
+
     pub fn open(&self, setting: &Setting, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
-        let dir = self.named(setting).map_or_else(|| DEFAULT_DIR.into(), |(_, dir)| dir);
+        let dir = self.folder(setting);
         let data_loss = if self.accept_data_loss { DataLoss::Accept } else { DataLoss::Refuse };
         open(&dir, missing, SledOptions { data_loss, ..setting.config.limits.store() })
     }

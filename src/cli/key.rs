@@ -32,7 +32,7 @@ enum KeyCommand {
         /// Who or what it is for
         #[arg(long)]
         name: String,
-        /// What it may be used for: evaluate, read, write, admin, audit; several with commas
+        /// What it may be used for: evaluate, read, write, admin, audit, tokens; several with commas
         #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', required = true)]
         scopes: Vec<Scope>,
     },

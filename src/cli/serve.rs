@@ -7,6 +7,7 @@ mod logging;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
@@ -16,9 +17,11 @@ use super::Setting;
 use super::bundle::BundleArgs;
 use super::data::{self, DataArgs, Missing};
 use super::exit::{Exit, Failure};
+use super::hub::HubArgs;
 use super::terminal::Format;
 use crate::clock::SystemClock;
 use crate::http::{ServeError, ServeOptions, Server};
+use crate::hub::Hub;
 use crate::store::Store;
 use crate::warden::{BundleOrigin, Warden, Watch, embedded, folder, store_bundle, stored_bundle};
 use demo::Demo;
@@ -26,6 +29,8 @@ pub(super) use limits::LimitsConfig;
 use logging::LogArgs;
 pub(super) use logging::LogFormat;
 
+/// How often it is written down when tokens were last used.
+const LAST_USES: Duration = Duration::from_secs(60);
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8180);
 
 #[derive(Debug, Args)]
@@ -43,6 +48,8 @@ pub(super) struct ServeArgs {
     /// The address that clients reach this server at, as published in metadata
     #[arg(long, value_name = "URL", env = "HUBWARDEN_PUBLIC_URL")]
     public_url: Option<String>,
+    #[command(flatten)]
+    hub: HubArgs,
     #[command(flatten)]
     log: LogArgs,
     /// Serve an example hub from a temporary folder, and print questions worth asking
@@ -68,10 +75,12 @@ pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> 
         Some(demo) => demo.warden(setting)?,
         None => warden(args, setting)?,
     });
+    let folder = demo.as_ref().map_or_else(|| args.data.folder(setting), |demo| demo.folder().to_owned());
+    let hub = Arc::new(args.hub.open(Arc::clone(&warden), &folder, setting)?);
     let options = ServeOptions {
         public_url: args.public_url.clone().or_else(|| setting.config.public_url.clone()),
         limits: setting.config.limits.limits(),
-        ..ServeOptions::new(listen, Arc::clone(&warden))
+        ..ServeOptions::new(listen, Arc::clone(&hub))
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -83,13 +92,31 @@ pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> 
         let stop = Stop::new()?;
         let server = Server::start(options).await?;
         announce(&server, demo.as_ref(), setting)?;
+        let notes = tokio::spawn(keep_last_uses(Arc::clone(&hub)));
         stop.wait().await;
+        notes.abort();
         server.stop().await;
         Ok::<_, Failure>(())
     })?;
+    // Also waits for a write that is under way.
+    drop(runtime);
     drop(watch);
+    hub.write_last_uses()?;
     warden.close()?;
     Ok(Exit::Success)
+}
+
+/// Writes down when tokens were last used, now and then.
+async fn keep_last_uses(hub: Arc<Hub>) {
+    let mut ticks = tokio::time::interval(LAST_USES);
+    loop {
+        ticks.tick().await;
+        let hub = Arc::clone(&hub);
+        let written = tokio::task::spawn_blocking(move || hub.write_last_uses()).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(%error, "when tokens were last used is not written down; it will be tried again");
+        }
+    }
 }
 
 /// Tells on stdout where it listens, once it does.

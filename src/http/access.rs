@@ -13,6 +13,8 @@ use super::routes::Access;
 use crate::warden::{ApiKey, Scope, Scopes};
 
 const KEY_PREFIX: &str = "hwk_";
+/// The key of a gateway.
+const KEY: HeaderName = HeaderName::from_static("hubwarden-key");
 
 /// Who is calling.
 #[derive(Clone, Debug)]
@@ -61,24 +63,30 @@ impl Caller {
     }
 }
 
-/// The caller, before it is known what they want. `public` routes also answer nobody.
+/// The caller, before it is known what they want.
 ///
 /// # Errors
 /// 401, or 403 for a browser that was lured here.
-pub fn identify(app: &App, headers: &HeaderMap, public: bool) -> Result<Caller, Failure> {
+pub fn identify(app: &App, headers: &HeaderMap, access: Access) -> Result<Caller, Failure> {
     if app.is_open() {
         local_only(headers)?;
-        return Ok(Caller::open());
+        return Ok(if access == Access::Client { Caller::nobody() } else { Caller::open() });
     }
-    let presented = presented(headers);
+    let (place, presented) = match access {
+        Access::Client => return Ok(Caller::nobody()),
+        Access::Gateway(_) => (KEY, only(headers, KEY)),
+        Access::Public | Access::Scopes(_) => (header::AUTHORIZATION, presented(headers)),
+    };
     let key = presented.and_then(|key| app.warden.keys().authenticate(key));
     match key {
         Some(key) => Ok(Caller::with(key)),
-        None if public => Ok(Caller::nobody()),
+        None if access == Access::Public => Ok(Caller::nobody()),
         None => {
-            let (reason, message) = match headers.contains_key(header::AUTHORIZATION) {
-                true => ("unknown", "the key in `Authorization` is not known"),
-                false => ("missing", "this needs `Authorization: Bearer hwk_…`"),
+            let (reason, message) = match (headers.contains_key(&place), access) {
+                (true, Access::Gateway(_)) => ("unknown", "the key in `Hubwarden-Key` is not known"),
+                (false, Access::Gateway(_)) => ("missing", "this needs a key: `Hubwarden-Key: hwk_…`"),
+                (true, _) => ("unknown", "the key in `Authorization` is not known"),
+                (false, _) => ("missing", "this needs `Authorization: Bearer hwk_…`"),
             };
             app.warden.metrics().auth_failed(reason);
             Err(Failure::unauthorized(message))
@@ -91,7 +99,7 @@ pub fn identify(app: &App, headers: &HeaderMap, public: bool) -> Result<Caller, 
 /// # Errors
 /// 403, naming the scopes that would do.
 pub fn allow(app: &App, caller: &Caller, access: Access) -> Result<(), Failure> {
-    let Access::Scopes(scopes) = access else {
+    let (Access::Scopes(scopes) | Access::Gateway(scopes)) = access else {
         return Ok(());
     };
     if scopes.iter().any(|scope| caller.has(*scope)) {
@@ -113,7 +121,7 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A header that stands exactly once.
-fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+pub fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)

@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 
+use super::credentials::Reports;
 use super::failure::Failure;
 use super::options::Limits;
 use super::page_token::PageTokens;
+use crate::hub::Hub;
 use crate::store::Revision;
 use crate::warden::{SessionError, Warden};
 
@@ -19,6 +21,9 @@ const LOOK: Duration = Duration::from_millis(2);
 /// One server's state.
 pub struct App {
     pub warden: Arc<Warden>,
+    pub hub: Arc<Hub>,
+    /// Of those who report leaked tokens.
+    pub reports: Reports,
     pub limits: Limits,
     /// Published in metadata. Never made from a `Host` header.
     pub base_url: String,
@@ -32,8 +37,11 @@ pub struct App {
 pub type Permit = Arc<OwnedSemaphorePermit>;
 
 impl App {
-    pub fn new(warden: Arc<Warden>, limits: Limits, base_url: String, page_tokens: PageTokens) -> Self {
+    pub fn new(hub: Arc<Hub>, limits: Limits, base_url: String, page_tokens: PageTokens) -> Self {
+        let warden = Arc::clone(hub.warden());
         Self {
+            hub,
+            reports: Reports::new(limits.reports_per_minute),
             open: AtomicBool::new(warden.keys().is_empty()),
             room: Arc::new(Semaphore::new(limits.concurrent_requests)),
             warden,

@@ -11,6 +11,7 @@ use crate::json;
 
 pub const JSON: &[&str] = &["application/json"];
 pub const JSON_PATCH: &[&str] = &["application/json", "application/merge-patch+json"];
+pub const FORM: &[&str] = &["application/x-www-form-urlencoded"];
 pub const NDJSON: &[&str] = &["application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"];
 
 /// How much, and how long, is read of a body that nobody needs.

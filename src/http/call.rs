@@ -1,9 +1,10 @@
 //! A request as a handler sees it: through all checks, body read.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, Uri};
 use serde_json::Value as Json;
 
 use super::access::Caller;
@@ -15,11 +16,16 @@ use super::path::Params;
 use super::query::Query;
 use super::request_id::RequestId;
 use super::routes::Route;
+use crate::hub::Hub;
 use crate::store::Revision;
 use crate::warden::Warden;
 
 /// A question or change must see at least this revision.
 pub const AT_LEAST: HeaderName = HeaderName::from_static("hubwarden-at-least");
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
 
 /// One request.
 #[derive(Clone)]
@@ -30,6 +36,10 @@ pub struct Call {
     pub request_id: RequestId,
     pub params: Params,
     pub query: Query,
+    /// Where it came from, when it came over a connection.
+    pub peer: Option<Peer>,
+    /// As it was sent.
+    pub target: Uri,
     pub headers: HeaderMap,
     pub body: Bytes,
     pub at_least: Option<Revision>,
@@ -40,6 +50,10 @@ pub struct Call {
 impl Call {
     pub fn warden(&self) -> &Warden {
         &self.app.warden
+    }
+
+    pub fn hub(&self) -> &Hub {
+        &self.app.hub
     }
 
     /// The body as JSON.

@@ -79,7 +79,7 @@ fn dead(call: &Call) -> Result<DeadId, Failure> {
     Ok(DeadId::Revive)
 }
 
-fn not_stored(uid: &Uid) -> Failure {
+pub fn not_stored(uid: &Uid) -> Failure {
     Failure::not_found(format!("{uid} is not stored"))
 }
 
@@ -91,15 +91,6 @@ fn changed(status: StatusCode, revision: Revision) -> Reply {
 fn refused(error: ChangeError, uid: &Uid, expect: Expect) -> Failure {
     match error {
         ChangeError::Commit(CommitError::Conflict { .. }) if expect == Expect::Anything => not_stored(uid),
-        error => refusal(error),
-    }
-}
-
-fn refusal(error: ChangeError) -> Failure {
-    match error {
-        ChangeError::Invalid { fault, .. } => fault.into(),
-        ChangeError::NotStored { uid, .. } => not_stored(&uid),
-        ChangeError::SchemaChanged => Failure::unavailable("schema_changed", error.to_string()),
-        ChangeError::Commit(error) => error.into(),
+        error => error.into(),
     }
 }

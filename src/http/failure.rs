@@ -8,11 +8,13 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
+use super::entities::not_stored;
 use super::reply::json_response;
 use crate::entity::JsonFault;
+use crate::hub::HubError;
 use crate::pdp::{DecideError, NameFault};
 use crate::store::{CommitError, StoreError};
-use crate::warden::{AskError, SessionError};
+use crate::warden::{AskError, ChangeError, SessionError};
 
 /// Why a request was not answered.
 #[derive(Debug)]
@@ -164,6 +166,45 @@ impl From<CommitError> for Failure {
                 .detailed(serde_json::json!({"deleted_at_revision": deleted.0})),
             CommitError::TooLarge { .. } => Self::new(StatusCode::BAD_REQUEST, "entity_too_large", message),
             CommitError::TooDeep { .. } => Self::new(StatusCode::BAD_REQUEST, "entity_too_deep", message),
+        }
+    }
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Invalid { fault, .. } => fault.into(),
+            ChangeError::NotStored { uid, .. } => not_stored(&uid),
+            ChangeError::SchemaChanged => Self::unavailable("schema_changed", error.to_string()),
+            ChangeError::Commit(error) => error.into(),
+        }
+    }
+}
+
+/// What the policies refuse of managing tokens is a 403 whatever its reason, but for what is hidden: 401 and its
+/// challenge are about the key of the service that asks.
+impl From<HubError> for Failure {
+    fn from(error: HubError) -> Self {
+        let message = error.to_string();
+        match error {
+            HubError::NotAHub(_) => Self::new(StatusCode::NOT_FOUND, "not_a_hub", message),
+            HubError::Denied(reason) => {
+                let status = if reason.status == 404 { StatusCode::NOT_FOUND } else { StatusCode::FORBIDDEN };
+                let details = serde_json::json!({"reason": {"code": reason.code.as_str(), "status": reason.status}});
+                Self::new(status, "denied", message).detailed(details)
+            }
+            HubError::Invalid { field, .. } => Self::invalid(field, message),
+            HubError::NotFound(_) => Self::not_found(message),
+            HubError::Conflict(_) | HubError::Fault(_) => Self::new(StatusCode::CONFLICT, "conflict", message),
+            HubError::Secret(_) => Self::unavailable("no_randomness", message),
+            HubError::Damaged(_) => {
+                tracing::error!(error = message, "a token cannot be read");
+                Self::unavailable("store_unavailable", "the store cannot answer; the log says why")
+            }
+            HubError::Ask(error) => error.into(),
+            HubError::Session(error) => error.into(),
+            HubError::Store(error) => error.into(),
+            HubError::Change(error) => error.into(),
         }
     }
 }

@@ -33,7 +33,7 @@ pub struct KeysReply {
 pub struct KeyRequest {
     /// For people: who uses it.
     name: String,
-    /// Of `evaluate`, `read`, `write`, `admin`, `audit`.
+    /// Of `evaluate`, `read`, `write`, `admin`, `audit`, `tokens`.
     scopes: Vec<String>,
 }
 

@@ -78,7 +78,7 @@ fn operation(route: &Route, error: &Shape) -> Operation {
         .description("What is wrong.")
         .content("application/json", ContentBuilder::new().schema(Some(reference(error))).build());
     operation = operation.response("2XX", success.build()).response("default", failure.build());
-    if let Access::Scopes(scopes) = route.access {
+    if let Access::Scopes(scopes) | Access::Gateway(scopes) = route.access {
         let names: Vec<&str> = scopes.iter().map(|scope| scope.name()).collect();
         operation = operation
             .description(Some(format!("Needs a key with the scope {}.", names.join(" or "))))

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::warden::Warden;
+use crate::hub::Hub;
 
 /// How to serve.
 #[derive(Clone)]
 pub struct ServeOptions {
     /// Port 0 takes any free one.
     pub listen: SocketAddr,
-    pub warden: Arc<Warden>,
+    pub hub: Arc<Hub>,
     /// The address that clients reach this server at, as published in metadata; `http://<listen>` when not given.
     pub public_url: Option<String>,
     pub limits: Limits,
@@ -19,8 +19,8 @@ pub struct ServeOptions {
 
 impl ServeOptions {
     /// With default limits.
-    pub fn new(listen: SocketAddr, warden: Arc<Warden>) -> Self {
-        Self { listen, warden, public_url: None, limits: Limits::default() }
+    pub fn new(listen: SocketAddr, hub: Arc<Hub>) -> Self {
+        Self { listen, hub, public_url: None, limits: Limits::default() }
     }
 }
 
@@ -39,6 +39,8 @@ pub struct Limits {
     pub page: usize,
     /// Requests being worked on; more are refused, to be tried again.
     pub concurrent_requests: usize,
+    /// Reports of leaked tokens that one address may send in a minute.
+    pub reports_per_minute: u32,
     /// Open connections; more wait to be accepted.
     pub connections: usize,
     /// From the head of a request to its answer.
@@ -62,6 +64,7 @@ impl Default for Limits {
             request_entities: 1_000,
             page: 1_000,
             concurrent_requests: 256,
+            reports_per_minute: 60,
             connections: 4_096,
             deadline: Duration::from_secs(10),
             bulk_deadline: Duration::from_secs(60),

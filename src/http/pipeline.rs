@@ -19,7 +19,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::access;
 use super::app::App;
 use super::body;
-use super::call::{Call, at_least};
+use super::call::{Call, Peer, at_least};
+use super::client;
 use super::failure::Failure;
 use super::path::Params;
 use super::query::Query;
@@ -154,7 +155,10 @@ async fn dispatch(app: Arc<App>, target: Target, request: Request) -> HttpRespon
                 Some(body) => body::settled(body, failure).await,
                 None => failure,
             };
-            failure.into_response()
+            match target {
+                Target::Route(Route { access: Access::Client, .. }) => client::failed(failure),
+                _ => failure.into_response(),
+            }
         }
     };
     response.extensions_mut().insert(told);
@@ -168,8 +172,12 @@ async fn attempt(
     unread: &mut Option<axum::body::Body>,
     told: &mut Told,
 ) -> Answered {
-    let public = matches!(target, Target::Route(Route { access: Access::Public, .. }));
-    let caller = access::identify(app, &parts.headers, public)?;
+    // Somebody without a key learns neither which paths exist nor which methods they take.
+    let access = match target {
+        Target::Route(route) => route.access,
+        Target::NoRoute | Target::OtherMethod => Access::Scopes(&[]),
+    };
+    let caller = access::identify(app, &parts.headers, access)?;
     told.key = caller.key.as_ref().map(|key| key.id.clone());
     told.known = caller.is_known();
     let route = match target {
@@ -182,7 +190,7 @@ async fn attempt(
     };
     told.quiet = route.effect == Effect::Quiet;
     access::allow(app, &caller, route.access)?;
-    let permit = if public { None } else { Some(app.admit()?) };
+    let permit = if access == Access::Public { None } else { Some(app.admit()?) };
     let (limit, deadline) = match route.body {
         Body::None | Body::Small(..) => (app.limits.body_bytes, app.limits.deadline),
         Body::Bulk(..) => (app.limits.bulk_body_bytes, app.limits.bulk_deadline),
@@ -205,6 +213,8 @@ async fn attempt(
         params: Params::read(route.path, parts.uri.path())?,
         query: Query::read(route, parts.uri.query().unwrap_or_default())?,
         at_least: at_least(&parts.headers)?,
+        peer: parts.extensions.get::<Peer>().copied(),
+        target: parts.uri,
         headers: parts.headers,
         body,
         permit,

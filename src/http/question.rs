@@ -76,7 +76,7 @@ pub fn native(bundle: &Bundle, fields: &Fields) -> Result<Asked, Failure> {
 ///
 /// # Errors
 /// 400 with the field.
-fn named(bundle: &Bundle, fields: &Fields, name: &str) -> Result<Uid, Failure> {
+pub fn named(bundle: &Bundle, fields: &Fields, name: &str) -> Result<Uid, Failure> {
     let uid = uid(fields, name)?;
     let full = bundle.entity_type(uid.type_name()).map_err(|fault| Failure::from(fault).at(fields.path(name)))?;
     Ok(Uid::new(full, uid.id().clone()))
@@ -86,7 +86,7 @@ fn named(bundle: &Bundle, fields: &Fields, name: &str) -> Result<Uid, Failure> {
 ///
 /// # Errors
 /// 400 with the field.
-fn named_action(bundle: &Bundle, fields: &Fields, name: &str) -> Result<Uid, Failure> {
+pub fn named_action(bundle: &Bundle, fields: &Fields, name: &str) -> Result<Uid, Failure> {
     let text = match fields.need(name)? {
         Json::String(text) => text.clone(),
         _ => uid(fields, name)?.to_string(),

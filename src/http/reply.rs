@@ -38,6 +38,12 @@ impl Reply {
         Self { response: json_response(status, body), revision: None, bundle: None }
     }
 
+    pub fn empty(status: StatusCode) -> Self {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        Self { response, revision: None, bundle: None }
+    }
+
     pub fn text(content_type: &'static str, text: String) -> Self {
         let mut response = Response::new(Body::from(text));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -45,9 +51,7 @@ impl Reply {
     }
 
     pub fn not_modified() -> Self {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        Self { response, revision: None, bundle: None }
+        Self::empty(StatusCode::NOT_MODIFIED)
     }
 
     pub fn at(mut self, revision: Revision) -> Self {
@@ -75,6 +79,12 @@ impl Reply {
 
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.response.headers_mut().insert(name, value);
+        self
+    }
+
+    /// One more value for a header that may stand several times.
+    pub fn also(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.response.headers_mut().append(name, value);
         self
     }
 

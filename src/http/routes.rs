@@ -12,7 +12,10 @@ use utoipa::openapi::{RefOr, Schema};
 
 use super::call::Call;
 use super::reply::Answered;
-use super::{authorize, authzen, body, bundle, entities, health, is_authorized, keys, metrics, openapi, policies};
+use super::{
+    auth_check, authorize, authzen, body, bundle, check, credentials, entities, health, introspect, is_authorized,
+    keys, metrics, openapi, policies, tokens, whoami,
+};
 use crate::warden::Scope;
 
 pub type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
@@ -46,8 +49,12 @@ pub enum Verb {
 pub enum Access {
     /// Everybody, without a key.
     Public,
-    /// A key with one of these scopes.
+    /// The hub's own clients: `Authorization` is an access token, or nothing, and no key is looked for.
+    Client,
+    /// A key with one of these scopes, in `Authorization`.
     Scopes(&'static [Scope]),
+    /// The same for gateways: the key is in `Hubwarden-Key`, because `Authorization` is their client's.
+    Gateway(&'static [Scope]),
 }
 
 /// What a route does, and with it what is logged besides the access log.
@@ -82,6 +89,7 @@ const EVALUATE: Access = Access::Scopes(&[Scope::Evaluate]);
 const READ: Access = Access::Scopes(&[Scope::Read]);
 const WRITE: Access = Access::Scopes(&[Scope::Write]);
 const ADMIN: Access = Access::Scopes(&[Scope::Admin]);
+const TOKENS: Access = Access::Scopes(&[Scope::Tokens]);
 const OBSERVE: Access = Access::Scopes(&[Scope::Read, Scope::Audit]);
 const ANY: Access = Access::Scopes(&Scope::ALL);
 
@@ -114,6 +122,78 @@ static ROUTES: &[Route] = &[
         .about("Answers one question as cedar-agent does.")
         .takes::<is_authorized::IsAuthorizedRequest>()
         .gives::<is_authorized::IsAuthorizedReply>(),
+    // ---- credentials
+    decides("/v1/check", |call| Box::pin(check::answer(call)))
+        .about("Answers one question with the credential as it was received, and says what to send on a no.")
+        .takes::<check::CheckRequest>()
+        .gives::<check::CheckReply>(),
+    route(Verb::Post, "/v1/introspect", EVALUATE, Effect::Reads, |call| Box::pin(introspect::answer(call)))
+        .about("Whether a token is alive, and whose (RFC 7662).")
+        .takes_media::<introspect::IntrospectionRequest>(body::FORM)
+        .gives::<introspect::IntrospectionReply>(),
+    // ---- access tokens
+    reads("/v1/users/{user}/tokens", TOKENS, |call| Box::pin(tokens::collection::list(call)))
+        .about("The tokens of a user, the newest first.")
+        .gives::<tokens::collection::TokensReply>(),
+    route(Verb::Post, "/v1/users/{user}/tokens", TOKENS, Effect::Changes, |call| {
+        Box::pin(tokens::collection::create(call))
+    })
+    .about("Creates a token; its value is shown this once.")
+    .takes::<tokens::NewTokenRequest>()
+    .gives::<tokens::NewTokenReply>(),
+    reads("/v1/users/{user}/tokens/{id}", TOKENS, |call| Box::pin(tokens::one::show(call)))
+        .about("One token, and what it lets through in sentences.")
+        .gives::<tokens::one::TokenReply>(),
+    route(Verb::Patch, "/v1/users/{user}/tokens/{id}", TOKENS, Effect::Changes, |call| {
+        Box::pin(tokens::one::edit(call))
+    })
+    .about("Changes a token's name or grants; approvals of other organizations end with a change of grants.")
+    .takes_media::<tokens::EditRequest>(body::JSON_PATCH)
+    .gives::<tokens::one::TokenReply>(),
+    route(Verb::Delete, "/v1/users/{user}/tokens/{id}", TOKENS, Effect::Changes, |call| {
+        Box::pin(tokens::one::delete(call))
+    })
+    .about("Deletes a token; it is dead for the next question.")
+    .gives::<tokens::one::TokenDeletedReply>(),
+    route(Verb::Post, "/v1/users/{user}/tokens/{id}/refresh", TOKENS, Effect::Changes, |call| {
+        Box::pin(tokens::one::refresh(call))
+    })
+    .about("Gives a token a new value, shown this once; the old one is dead for the next question.")
+    .gives::<tokens::NewTokenReply>(),
+    reads("/v1/organizations/{organization}/tokens", TOKENS, |call| Box::pin(tokens::review::list(call)))
+        .about("The tokens that concern an organization, by id.")
+        .query(&[("limit", "tokens on a page"), ("page_token", "`next_page_token` of the page before")])
+        .gives::<tokens::review::ReviewsReply>(),
+    route(Verb::Post, "/v1/organizations/{organization}/tokens/{id}/approve", TOKENS, Effect::Changes, |call| {
+        Box::pin(tokens::review::approve(call))
+    })
+    .about("Lets a token into an organization that demands it.")
+    .gives::<tokens::review::ReviewReply>(),
+    route(Verb::Post, "/v1/organizations/{organization}/tokens/{id}/deny", TOKENS, Effect::Changes, |call| {
+        Box::pin(tokens::review::deny(call))
+    })
+    .about("Says no to a token, or takes an approval back.")
+    .gives::<tokens::review::ReviewReply>(),
+    route(Verb::Post, "/v1/organizations/{organization}/tokens/{id}/revoke", TOKENS, Effect::Changes, |call| {
+        Box::pin(tokens::review::revoke(call))
+    })
+    .about("Shuts a token out of an organization for good.")
+    .gives::<tokens::review::ReviewReply>(),
+    // ---- the hub's own clients
+    reads("/api/whoami-v2", Access::Client, |call| Box::pin(whoami::answer(call)))
+        .about("Who the presented token speaks for.")
+        .gives::<whoami::WhoAmIReply>(),
+    may_read("/api/models/{namespace}/{name}/auth-check"),
+    may_read("/api/datasets/{namespace}/{name}/auth-check"),
+    may_read("/api/spaces/{namespace}/{name}/auth-check"),
+    may_write("/api/models/{namespace}/{name}/auth-check/write"),
+    may_write("/api/datasets/{namespace}/{name}/auth-check/write"),
+    may_write("/api/spaces/{namespace}/{name}/auth-check/write"),
+    route(Verb::Post, "/api/credentials/revoke", Access::Client, Effect::Changes, |call| {
+        Box::pin(credentials::revoke(call))
+    })
+    .about("Takes reports of leaked tokens, which die; the answer is 202 whatever they were.")
+    .takes::<credentials::RevocationRequest>(),
     // ---- entities
     reads("/v1/entities", READ, |call| Box::pin(entities::list::answer(call)))
         .about("Lists entities in byte order of type, then id.")
@@ -197,6 +277,16 @@ const fn route(
 
 const fn decides(path: &'static str, handler: fn(Call) -> Answering) -> Route {
     route(Verb::Post, path, EVALUATE, Effect::Decides, handler)
+}
+
+const fn may_read(path: &'static str) -> Route {
+    route(Verb::Get, path, Access::Client, Effect::Decides, |call| Box::pin(auth_check::read(call)))
+        .about("Whether the presented credential may download the repository's content.")
+}
+
+const fn may_write(path: &'static str) -> Route {
+    route(Verb::Get, path, Access::Client, Effect::Decides, |call| Box::pin(auth_check::write(call)))
+        .about("Whether the presented credential may push to the repository.")
 }
 
 const fn reads(path: &'static str, access: Access, handler: fn(Call) -> Answering) -> Route {

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -15,6 +18,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use super::app::App;
+use super::call::Peer;
 use super::options::{Limits, ServeOptions};
 use super::page_token::PageTokens;
 use super::pipeline::router;
@@ -55,7 +59,7 @@ impl Server {
     /// An address that cannot be had, or must not be served without keys; options that make no sense.
     pub async fn start(options: ServeOptions) -> Result<Self, ServeError> {
         check(&options.limits)?;
-        let open = options.warden.keys().is_empty();
+        let open = options.hub.warden().keys().is_empty();
         if open && !options.listen.ip().is_loopback() {
             return Err(ServeError::NoKey(options.listen));
         }
@@ -68,7 +72,7 @@ impl Server {
         };
         let page_tokens = PageTokens::new().map_err(|error| ServeError::Randomness(error.to_string()))?;
         let limits = options.limits;
-        let app = Arc::new(App::new(options.warden, limits.clone(), base_url.clone(), page_tokens));
+        let app = Arc::new(App::new(options.hub, limits.clone(), base_url.clone(), page_tokens));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(accept(listener, router(&app, routes()), limits, stopped));
         tracing::info!(%address, url = base_url, "serving");
@@ -137,8 +141,8 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, mut stopp
             accepted = accepted => accepted,
             _ = &mut stopped => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: give connections the time to end.
                 tracing::error!(%error, "a connection could not be accepted");
@@ -146,7 +150,7 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, mut stopp
                 continue;
             }
         };
-        let connection = graceful.watch(connection(stream, &router, &limits));
+        let connection = graceful.watch(connection(stream, Peer(peer.ip()), &router, &limits));
         tokio::spawn(async move {
             let _permit = permit;
             // What ends a connection early (a reset, a malformed head) is the client's affair.
@@ -162,18 +166,35 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, mut stopp
     }
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+type Connection = http1::Connection<TokioIo<TcpStream>, FromPeer>;
 
-fn connection(stream: TcpStream, router: &Router, limits: &Limits) -> Connection {
+fn connection(stream: TcpStream, peer: Peer, router: &Router, limits: &Limits) -> Connection {
     // Answers are small and whole: waiting for more to send only costs time.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    let service = TowerToHyperService::new(router.clone());
+    let service = FromPeer { peer, inner: TowerToHyperService::new(router.clone()) };
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .serve_connection(TokioIo::new(stream), service)
+}
+
+/// The router, told who is at the other end.
+struct FromPeer {
+    peer: Peer,
+    inner: TowerToHyperService<Router>,
+}
+
+impl Service<Request<Incoming>> for FromPeer {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.inner.call(request)
+    }
 }
 
 fn check(limits: &Limits) -> Result<(), ServeError> {
@@ -185,6 +206,9 @@ fn check(limits: &Limits) -> Result<(), ServeError> {
         ("concurrent_requests", limits.concurrent_requests),
         ("connections", limits.connections),
     ];
+    if limits.reports_per_minute == 0 {
+        return Err(ServeError::Limit("reports_per_minute"));
+    }
     match counts.iter().find(|(_, limit)| *limit == 0) {
         Some((name, _)) => Err(ServeError::Limit(name)),
         None => Ok(()),

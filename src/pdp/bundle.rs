@@ -8,13 +8,14 @@ use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
 use super::admit::{Admission, is_clock};
+use super::answer::Reason;
 use super::engine::{self, ActionEntity};
 use super::fault::{Fault, Faults};
 use super::index::{self, Indexed};
 use super::names::{NameFault, Names};
 use super::policies::{self, Loaded};
 use super::reach::Reach;
-use super::reasons::Reasons;
+use super::reasons::{Cause, Reasons};
 use super::schema::{CLOCK, Delegate, EntityType, Schema};
 use super::{links, schema};
 use crate::entity::Uid;
@@ -183,6 +184,22 @@ impl Bundle {
     /// Whether the ids of a type are fixed by the schema.
     pub fn is_enumerated(&self, type_name: &str) -> bool {
         self.schema.types.get(type_name).is_some_and(|ty| ty.ids.is_some())
+    }
+
+    /// Every action with its annotations.
+    pub fn actions(&self) -> impl Iterator<Item = (&Uid, &BTreeMap<SmolStr, SmolStr>)> {
+        self.schema.actions.iter().map(|(uid, action)| (uid, &action.annotations))
+    }
+
+    /// Whether the schema has an entity type of this full name.
+    pub fn has_entity_type(&self, full: &str) -> bool {
+        self.schema.types.contains_key(full)
+    }
+
+    /// The reason with this code as the bundle words it, for what was refused before it came to a question. Without
+    /// placeholders: there is nothing that could fill them.
+    pub fn reason(&self, code: &str, anonymous: bool) -> Option<Reason> {
+        self.reasons.choose(&[Cause { code, message: None }], anonymous, &|_| None)
     }
 
     /// Whether an action's context declares a key.

@@ -35,12 +35,14 @@ pub enum Scope {
     Admin,
     /// Read explanations and records.
     Audit,
+    /// Manage access tokens for the users that the caller vouches for.
+    Tokens,
 }
 
 pub type Scopes = BTreeSet<Scope>;
 
 impl Scope {
-    pub const ALL: [Self; 5] = [Self::Evaluate, Self::Read, Self::Write, Self::Admin, Self::Audit];
+    pub const ALL: [Self; 6] = [Self::Evaluate, Self::Read, Self::Write, Self::Admin, Self::Audit, Self::Tokens];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -49,6 +51,7 @@ impl Scope {
             Self::Write => "write",
             Self::Admin => "admin",
             Self::Audit => "audit",
+            Self::Tokens => "tokens",
         }
     }
 }
@@ -58,7 +61,7 @@ impl std::str::FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|scope| scope.name() == text);
-        found.ok_or_else(|| format!("`{text}` is no scope; a scope is evaluate, read, write, admin or audit"))
+        found.ok_or_else(|| format!("`{text}` is no scope; a scope is evaluate, read, write, admin, audit or tokens"))
     }
 }
 

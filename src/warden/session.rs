@@ -20,6 +20,14 @@ pub enum Api {
     Authzen,
     Native,
     CedarAgent,
+    /// A service that passes on the credential it received.
+    Check,
+    /// The clients' own questions, in the words of the hub they know.
+    Face,
+    /// A gateway that asks before it passes a request on.
+    Gateway,
+    /// What must be decided before tokens are managed.
+    Tokens,
     Cli,
 }
 
@@ -29,6 +37,10 @@ impl Api {
             Self::Authzen => "authzen",
             Self::Native => "native",
             Self::CedarAgent => "cedar_agent",
+            Self::Check => "check",
+            Self::Face => "face",
+            Self::Gateway => "gateway",
+            Self::Tokens => "tokens",
             Self::Cli => "cli",
         }
     }

@@ -3,7 +3,7 @@
 use hubwarden::http::{ServeError, ServeOptions, Server};
 use hubwarden::warden::Scope;
 
-use crate::http_support::{World, bearer};
+use crate::http_support::{World, bearer, hub};
 
 fn refused_to_start(listen: &str, keys: bool) -> Option<ServeError> {
     let warden = World::notes().warden();
@@ -11,7 +11,7 @@ fn refused_to_start(listen: &str, keys: bool) -> Option<ServeError> {
         warden.keys().create("k", [Scope::Read].into()).unwrap();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(Server::start(ServeOptions::new(listen.parse().unwrap(), warden))).err()
+    runtime.block_on(Server::start(ServeOptions::new(listen.parse().unwrap(), hub(warden)))).err()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use hubwarden::http::{Limits, ServeError, ServeOptions, Server};
 use hubwarden::warden::Scope;
 use serde_json::json;
 
-use crate::http_support::{Served, World, bearer};
+use crate::http_support::{Served, World, bearer, hub};
 
 fn limited(limits: Limits) -> Served {
     World { limits, ..World::notes() }.serve()
@@ -133,7 +133,7 @@ fn a_server_that_is_stopped_finishes_what_is_in_flight() {
 #[test]
 fn a_server_does_not_start_with_options_that_make_no_sense() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let options = || ServeOptions::new("127.0.0.1:0".parse().unwrap(), World::notes().warden());
+    let options = || ServeOptions::new("127.0.0.1:0".parse().unwrap(), hub(World::notes().warden()));
     let mut none = options();
     none.limits.concurrent_requests = 0;
     assert!(matches!(runtime.block_on(Server::start(none)), Err(ServeError::Limit("concurrent_requests"))));

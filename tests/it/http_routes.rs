@@ -7,7 +7,14 @@ use crate::http_support::{Served, World, bearer};
 
 /// A path that the route matches.
 fn path(route: &Route) -> String {
-    route.path.replace("{type}", "User").replace("{*id}", "a/b").replace("{id}", "0123")
+    let segments = route.path.split('/').map(|segment| match segment {
+        "{type}" => "User",
+        "{*id}" => "a/b",
+        "{id}" => "0123",
+        segment if segment.starts_with('{') => "acme",
+        segment => segment,
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 fn method(route: &Route) -> &'static str {
@@ -17,6 +24,22 @@ fn method(route: &Route) -> &'static str {
         Verb::Put => "PUT",
         Verb::Patch => "PATCH",
         Verb::Delete => "DELETE",
+    }
+}
+
+/// The scopes that a route asks of a key, if it asks for one.
+fn scopes(route: &Route) -> Option<&'static [Scope]> {
+    match route.access {
+        Access::Scopes(needed) | Access::Gateway(needed) => Some(needed),
+        Access::Public | Access::Client => None,
+    }
+}
+
+/// Where a route looks for its key.
+fn key_header(route: &Route, key: &str) -> (&'static str, String) {
+    match route.access {
+        Access::Gateway(_) => ("Hubwarden-Key", key.to_owned()),
+        _ => ("Authorization", bearer(key)),
     }
 }
 
@@ -33,7 +56,9 @@ fn every_route_but_the_public_ones_answers_401_without_a_key() {
         let got = served.send(method(route), &path(route), &[("Content-Type", "application/json")], "{}");
         match route.access {
             Access::Public => assert_eq!(got.status, 200, "{}", route.path),
-            Access::Scopes(_) => {
+            // What they present is a token, and they may present none.
+            Access::Client => assert_ne!(got.header("www-authenticate"), Some("Bearer realm=\"hubwarden\"")),
+            Access::Scopes(_) | Access::Gateway(_) => {
                 assert_eq!(got.status, 401, "{} {}", method(route), route.path);
                 assert_eq!(got.code(), "unauthorized");
                 assert_eq!(got.header("www-authenticate"), Some("Bearer realm=\"hubwarden\""));
@@ -53,13 +78,14 @@ fn only_liveness_readiness_and_metadata_are_public() {
 fn every_route_answers_403_to_a_key_of_the_wrong_scopes() {
     let served = closed();
     for route in routes() {
-        let Access::Scopes(needed) = route.access else { continue };
+        let Some(needed) = scopes(route) else { continue };
         let others: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| !needed.contains(scope)).collect();
         if others.is_empty() {
             continue;
         }
-        let key = bearer(&served.key(&others));
-        let headers = [("Authorization", key.as_str()), ("Content-Type", "application/json")];
+        let key = served.key(&others);
+        let headers = [key_header(route, &key), ("Content-Type", "application/json".to_owned())];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
         let got = served.send(method(route), &path(route), &headers, "{}");
         assert_eq!(got.status, 403, "{} {}", method(route), route.path);
         assert_eq!(got.code(), "scope");
@@ -72,11 +98,12 @@ fn every_route_answers_403_to_a_key_of_the_wrong_scopes() {
 #[test]
 fn every_route_lets_each_of_its_scopes_in() {
     for route in routes() {
-        let Access::Scopes(needed) = route.access else { continue };
+        let Some(needed) = scopes(route) else { continue };
         for scope in needed {
             let served = closed();
-            let key = bearer(&served.key(&[*scope]));
-            let headers = [("Authorization", key.as_str()), ("Content-Type", "application/json")];
+            let key = served.key(&[*scope]);
+            let headers = [key_header(route, &key), ("Content-Type", "application/json".to_owned())];
+            let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
             let got = served.send(method(route), &path(route), &headers, "{}");
             assert!(!matches!(got.status, 401 | 403 | 405 | 500), "{} {}: {}", method(route), route.path, got.text);
         }
@@ -84,10 +111,16 @@ fn every_route_lets_each_of_its_scopes_in() {
 }
 
 #[test]
-fn every_route_that_changes_something_needs_write_or_admin() {
+fn every_route_that_changes_something_needs_a_scope_for_it() {
     for route in routes().iter().filter(|route| route.effect == Effect::Changes) {
+        // Whoever finds a token may report it.
+        if route.path == "/api/credentials/revoke" {
+            assert_eq!(route.access, Access::Client);
+            continue;
+        }
         let Access::Scopes(needed) = route.access else { panic!("{} is public", route.path) };
-        assert!(needed.iter().all(|scope| matches!(scope, Scope::Write | Scope::Admin)), "{}", route.path);
+        let changing = |scope: &Scope| matches!(scope, Scope::Write | Scope::Admin | Scope::Tokens);
+        assert!(needed.iter().all(changing), "{}", route.path);
     }
 }
 

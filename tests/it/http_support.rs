@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use hubwarden::clock::FixedClock;
 use hubwarden::http::{Limits, ServeOptions, Server};
+use hubwarden::hub::Hub;
 use hubwarden::pdp::{Bundle, BundleSource, SourceFile};
 use hubwarden::store::{Expect, MemoryStore};
+use hubwarden::tokens::{HashKey, Prefix};
 use hubwarden::warden::{BundleOrigin, Change, DeadId, Scope, Warden, embedded, store_bundle};
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
@@ -15,6 +17,7 @@ pub const NOW: &str = "2026-08-01T12:00:00Z";
 /// A server on a free port of this machine; it stops when this is dropped.
 pub struct Served {
     pub warden: Arc<Warden>,
+    pub hub: Arc<Hub>,
     pub base: String,
     server: Option<Server>,
     runtime: Option<Runtime>,
@@ -68,16 +71,21 @@ impl World {
     /// Serves with a log.
     pub fn serve_logged(self) -> (Served, Log) {
         let log = Log::default();
-        let options = ServeOptions::new("127.0.0.1:0".parse().unwrap(), self.warden());
+        let options = ServeOptions::new("127.0.0.1:0".parse().unwrap(), hub(self.warden()));
         (Served::start_logged(options, log.clone()), log)
     }
 
     /// Serves, to this machine alone until [`Served::key`] makes a key.
     pub fn serve(self) -> Served {
         let (limits, public_url) = (self.limits.clone(), self.public_url.clone());
-        let warden = self.warden();
-        Served::start(ServeOptions { limits, public_url, ..ServeOptions::new("127.0.0.1:0".parse().unwrap(), warden) })
+        let hub = hub(self.warden());
+        Served::start(ServeOptions { limits, public_url, ..ServeOptions::new("127.0.0.1:0".parse().unwrap(), hub) })
     }
+}
+
+/// A hub with a key of its own.
+pub fn hub(warden: Arc<Warden>) -> Arc<Hub> {
+    Arc::new(Hub::open(warden, HashKey::random().unwrap(), Prefix::default()).unwrap())
 }
 
 /// What a server logged, one JSON object a line.
@@ -158,11 +166,12 @@ impl Served {
             .on_thread_start(move || std::mem::forget(tracing::dispatcher::set_default(&dispatch)))
             .build()
             .unwrap();
-        let warden = Arc::clone(&options.warden);
+        let hub = Arc::clone(&options.hub);
+        let warden = Arc::clone(hub.warden());
         let server = runtime.block_on(runtime.spawn(Server::start(options))).unwrap().unwrap();
         let base = format!("http://{}", server.address());
         let client = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        Self { warden, base, server: Some(server), runtime: Some(runtime), client }
+        Self { warden, hub, base, server: Some(server), runtime: Some(runtime), client }
     }
 
     /// A new key with these scopes.

@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 /// layer knows the next ones only. `main.rs` sees the library as `hubwarden::cli`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["http", "warden", "pdp", "store", "entity", "json", "clock"]),
-    ("http", &["warden", "pdp", "store", "entity", "json", "clock"]),
+    ("cli", &["http", "hub", "tokens", "warden", "pdp", "store", "entity", "json", "clock"]),
+    ("http", &["hub", "tokens", "warden", "pdp", "store", "entity", "json", "clock"]),
+    ("hub", &["tokens", "warden", "pdp", "store", "entity", "clock"]),
     ("warden", &["pdp", "store", "entity", "json", "clock"]),
+    ("tokens", &["entity", "clock"]),
     ("pdp", &["entity", "json"]),
     ("store", &["entity"]),
     ("entity", &[]),

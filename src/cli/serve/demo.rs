@@ -2,7 +2,7 @@
 //!
 //! The cast is data (`cast.ndjson`), imported like any other. The folder is new and goes when the server stops.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::remove;
@@ -33,6 +33,10 @@ impl Demo {
             .create(&folder)
             .map_err(|error| Failure::new(format!("cannot make the folder {}: {error}", folder.display())))?;
         Ok(Self { folder })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A store with the cast in it, under the policies inside the program.

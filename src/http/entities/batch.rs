@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
-use super::{dead, refusal};
+use super::dead;
 use crate::entity::uid_from_json;
 use crate::http::body;
 use crate::http::call::Call;
@@ -40,8 +40,8 @@ fn apply(call: &Call, dead: DeadId) -> Answered {
     let revision = call.warden().change(changes).map_err(|error| {
         let line = error.index().and_then(|index| lines.get(index)).copied();
         match line {
-            Some(line) => refusal(error).on_line(line),
-            None => refusal(error),
+            Some(line) => Failure::from(error).on_line(line),
+            None => Failure::from(error),
         }
     })?;
     record::changed(call, "entities", count, revision);

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::{changed, named, refusal};
+use super::{changed, named};
 use crate::http::call::Call;
 use crate::http::record;
 use crate::http::reply::Answered;
@@ -14,7 +14,7 @@ pub async fn answer(call: Call) -> Answered {
     let expect = call.conditions()?.expect()?;
     call.blocking(move |call| {
         let change = Change::Patch { uid: uid.clone(), patch, expect };
-        let revision = call.warden().change(vec![change]).map_err(refusal)?;
+        let revision = call.warden().change(vec![change])?;
         record::changed(call, &uid.to_string(), 1, revision);
         Ok(changed(StatusCode::OK, revision).tagged(revision))
     })

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::Value as Json;
 
-use super::{changed, dead, named, refusal};
+use super::{changed, dead, named};
 use crate::entity::{Uid, uid_from_json};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
@@ -24,7 +24,7 @@ pub async fn answer(call: Call) -> Answered {
             Lookup::Present(_) => StatusCode::OK,
             Lookup::Absent | Lookup::Deleted(_) => StatusCode::CREATED,
         };
-        let revision = call.warden().change(vec![Change::Put { entity, expect, dead }]).map_err(refusal)?;
+        let revision = call.warden().change(vec![Change::Put { entity, expect, dead }])?;
         record::changed(call, &uid.to_string(), 1, revision);
         Ok(changed(status, revision).tagged(revision))
     })

@@ -12,8 +12,10 @@ use super::*;
 use crate::http::options::Limits;
 use crate::http::page_token::PageTokens;
 use crate::http::routes::{Access, Effect};
+use crate::hub::Hub;
 use crate::pdp::Bundle;
 use crate::store::MemoryStore;
+use crate::tokens::{HashKey, Prefix};
 use crate::warden::{BundleOrigin, Warden, embedded};
 
 static ROUTES: &[Route] = &[
@@ -39,7 +41,8 @@ fn app(limits: Limits) -> Arc<App> {
     let bundle = Bundle::build(embedded()).unwrap();
     let clock = Arc::new(crate::clock::SystemClock);
     let warden = Warden::new(store, bundle, BundleOrigin::Embedded, clock).unwrap();
-    Arc::new(App::new(Arc::new(warden), limits, String::new(), PageTokens::new().unwrap()))
+    let hub = Hub::open(Arc::new(warden), HashKey::random().unwrap(), Prefix::default()).unwrap();
+    Arc::new(App::new(Arc::new(hub), limits, String::new(), PageTokens::new().unwrap()))
 }
 
 async fn get(router: &Router, path: &str) -> (u16, Option<String>, Json) {

@@ -1,0 +1,105 @@
+//! From a presented credential to who that is: one hash, one lookup, at the revision of the question.
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use super::Hub;
+use super::error::HubError;
+use crate::entity::Uid;
+use crate::pdp::{Bundle, Reason};
+use crate::store::Table;
+use crate::tokens::{Presented, names};
+use crate::warden::Session;
+
+/// Who asks, and by what means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    Anonymous,
+    /// Signed in, as a service vouches.
+    User(Uid),
+    /// Through a token that has a credential. Whether it is alive is the policies' word: it may be expired, its entity
+    /// deleted, its owner gone.
+    Token {
+        token: Uid,
+        owner: Uid,
+    },
+    Dead(Dead),
+}
+
+/// A credential that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dead {
+    /// Malformed, never known, deleted, refreshed away: they are answered alike.
+    Unknown,
+    /// A token of an organization, of the deprecated kind.
+    OrganizationToken,
+}
+
+/// What a hash leads to.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Found {
+    pub id: SmolStr,
+    pub owner: SmolStr,
+}
+
+impl Hub {
+    /// Who presented this.
+    ///
+    /// # Errors
+    /// An unreadable store: never "unknown".
+    pub fn identify(&self, session: &Session, presented: &Presented) -> Result<Caller, HubError> {
+        let value = match presented {
+            Presented::Nothing => return Ok(Caller::Anonymous),
+            Presented::Malformed => return Ok(Caller::Dead(Dead::Unknown)),
+            Presented::OrganizationToken => return Ok(Caller::Dead(Dead::OrganizationToken)),
+            Presented::Token(value) => value,
+        };
+        let Some(found) = session.record(Table::TokenHash, self.key.hash(value).as_bytes())? else {
+            return Ok(Caller::Dead(Dead::Unknown));
+        };
+        let found: Found = serde_json::from_slice(&found).map_err(HubError::Damaged)?;
+        Ok(Caller::Token { token: Uid::new(names::TOKEN, found.id), owner: Uid::new(names::USER, found.owner) })
+    }
+
+    /// Notes that a token was used, for its owner to see.
+    pub(super) fn used(&self, caller: &Caller) {
+        if let Caller::Token { token, .. } = caller {
+            self.last_use.note(token.id(), self.warden.clock().now());
+        }
+    }
+}
+
+impl Dead {
+    /// Why it is refused. The bundle words it, where it knows the code.
+    pub fn reason(self, bundle: &Bundle) -> Reason {
+        let worded = bundle.reason("invalid_token", false);
+        let mut reason = worded.unwrap_or_else(|| Reason {
+            code: "invalid_token".into(),
+            message: "Invalid credentials in Authorization header".to_owned(),
+            status: 401,
+        });
+        if self == Self::OrganizationToken {
+            reason.message =
+                "Organization API tokens are deprecated and no longer work: use a user access token".to_owned();
+        }
+        reason
+    }
+}
+
+impl Caller {
+    /// The user's id, if there is one.
+    pub fn user(&self) -> Option<&SmolStr> {
+        match self {
+            Self::User(user) | Self::Token { owner: user, .. } => Some(user.id()),
+            Self::Anonymous | Self::Dead(_) => None,
+        }
+    }
+
+    /// The token's id, if there is one.
+    pub fn token(&self) -> Option<&SmolStr> {
+        match self {
+            Self::Token { token, .. } => Some(token.id()),
+            Self::Anonymous | Self::User(_) | Self::Dead(_) => None,
+        }
+    }
+}
