@@ -19,6 +19,7 @@ mod import;
 mod key;
 mod serve;
 mod terminal;
+mod token;
 mod validate;
 mod version;
 
@@ -36,6 +37,7 @@ use import::ImportArgs;
 use key::KeyArgs;
 use serve::ServeArgs;
 use terminal::Terminal;
+use token::TokenArgs;
 use validate::ValidateArgs;
 
 /// Answers who may do what on a model hub.
@@ -71,6 +73,8 @@ enum Command {
     Export(ExportArgs),
     /// Create, list and delete API keys.
     Key(KeyArgs),
+    /// Create, inspect, refresh and delete access tokens, and review them for an organization.
+    Token(TokenArgs),
     /// Write a shell's completion script to stdout.
     Completions(CompletionsArgs),
     /// Show the version of the program and of the policies inside it.
@@ -109,6 +113,7 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(args, setting),
         Command::Export(args) => export::run(args, setting),
         Command::Key(args) => key::run(args, setting),
+        Command::Token(args) => token::run(args, setting),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), setting),
         Command::Version => version::run(setting),
     }

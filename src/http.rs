@@ -46,6 +46,8 @@ mod server;
 mod tokens;
 mod whoami;
 
+pub use introspect::introspected;
 pub use options::{Limits, ServeOptions};
 pub use routes::{Access, Effect, Route, Verb, routes};
 pub use server::{ServeError, Server, serve};
+pub use tokens::{NewTokenReply, ReviewBody, TokenBody};

@@ -37,6 +37,15 @@ pub(super) struct Client {
     base: String,
     /// The value of `Authorization`.
     authorization: Option<String>,
+    /// For whom tokens are managed.
+    actor: Option<Actor>,
+}
+
+/// The user that this command acts for, as the holder of the key vouches.
+#[derive(Clone, Debug)]
+pub(super) struct Actor {
+    pub user: String,
+    pub mfa: bool,
 }
 
 /// What a server refused.
@@ -77,6 +86,7 @@ impl ServerArgs {
             agent: config.build().into(),
             base: url.trim_end_matches('/').to_owned(),
             authorization: self.key(setting)?.map(|key| format!("Bearer {key}")),
+            actor: None,
         }))
     }
 
@@ -118,6 +128,21 @@ impl Client {
         self.read(request.send(lines))
     }
 
+    pub fn patch(&self, path: &str, body: &Json) -> Result<Json, Refusal> {
+        self.read(self.authorized(self.agent.patch(self.url(path))).send_json(body))
+    }
+
+    /// Posts a form of one field.
+    pub fn post_form(&self, path: &str, name: &str, value: &str) -> Result<Json, Refusal> {
+        self.read(self.authorized(self.agent.post(self.url(path))).send_form([(name, value)]))
+    }
+
+    /// The same client, acting for a user.
+    pub fn acting(mut self, actor: Actor) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
     pub fn delete(&self, path: &str) -> Result<Json, Refusal> {
         self.read(self.authorized(self.agent.delete(self.url(path))).call())
     }
@@ -127,8 +152,14 @@ impl Client {
     }
 
     fn authorized<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
-        match &self.authorization {
+        let request = match &self.authorization {
             Some(value) => request.header("authorization", value),
+            None => request,
+        };
+        match &self.actor {
+            Some(actor) => request
+                .header("hubwarden-actor", percent_encoded(&actor.user))
+                .header("hubwarden-actor-mfa", if actor.mfa { "true" } else { "false" }),
             None => request,
         }
     }
@@ -159,6 +190,19 @@ impl Client {
             line: part("details/line").and_then(Json::as_u64).and_then(|line| usize::try_from(line).ok()),
         })
     }
+}
+
+/// A text as one segment of a path, or as a header.
+pub(super) fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => encoded.push(char::from(byte)),
+            // A dot alone would be a path of its own.
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 impl From<Refusal> for Failure {

@@ -52,7 +52,13 @@ pub async fn answer(call: Call) -> Answered {
     body::check_type(&call.headers, body::FORM)?;
     let value = token(&call.body)?;
     let session = call.warden().session(Api::Tokens, call.at_least)?;
-    let reply = match call.hub().introspect(&session, &value)? {
+    let reply = introspected(&call.hub().introspect(&session, &value)?);
+    Ok(Reply::ok(&reply).secret().at(session.revision()).of_bundle(session.bundle().hash()))
+}
+
+/// What is told of a token.
+pub fn introspected(introspection: &Introspection) -> IntrospectionReply {
+    match introspection {
         Introspection::Inactive => IntrospectionReply::default(),
         Introspection::Active(stored) => IntrospectionReply {
             active: true,
@@ -65,8 +71,7 @@ pub async fn answer(call: Call) -> Answered {
             iat: Some(stored.token.created_at.as_second()),
             exp: stored.token.expires_at.map(|at| at.as_second()),
         },
-    };
-    Ok(Reply::ok(&reply).secret().at(session.revision()).of_bundle(session.bundle().hash()))
+    }
 }
 
 /// The parameter `token` of a form, which stands exactly once. Errors never repeat the form.

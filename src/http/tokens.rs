@@ -9,6 +9,7 @@ pub mod review;
 mod spec;
 
 use axum::http::HeaderName;
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,8 +19,9 @@ use super::failure::Failure;
 use super::path::percent_decode;
 use crate::clock::rfc3339;
 use crate::hub::{Actor, Stored};
-use crate::tokens::Target;
+use crate::tokens::{PlainToken, Target};
 
+pub use review::ReviewBody;
 pub use spec::{EditRequest, NewTokenRequest};
 
 const ACTOR: HeaderName = HeaderName::from_static("hubwarden-actor");
@@ -78,8 +80,14 @@ pub struct NewTokenReply {
     value: String,
 }
 
+impl NewTokenReply {
+    pub fn new(stored: &Stored, value: &PlainToken, now: Timestamp) -> Self {
+        Self { token: TokenBody::new(stored, now), value: value.reveal().to_owned() }
+    }
+}
+
 impl TokenBody {
-    fn new(stored: &Stored, call: &Call) -> Self {
+    pub fn new(stored: &Stored, now: Timestamp) -> Self {
         let token = &stored.token;
         let texts = |names: &std::collections::BTreeSet<_>| names.iter().map(ToString::to_string).collect();
         let grant = |(target, permissions): (&Target, &std::collections::BTreeSet<_>)| GrantBody {
@@ -96,7 +104,7 @@ impl TokenBody {
             refreshed_at: stored.credential.refreshed_at.map(rfc3339),
             last_used_at: stored.last_used_at.map(rfc3339),
             expires_at: token.expires_at.map(rfc3339),
-            expired: token.is_expired(call.warden().clock().now()),
+            expired: token.is_expired(now),
             gated_repos: token.grants.gated_repos,
             global: texts(&token.grants.global),
             grants: token.grants.scoped.iter().map(grant).collect(),
@@ -107,6 +115,11 @@ impl TokenBody {
             },
         }
     }
+}
+
+/// A token as it is shown.
+fn shown(call: &Call, stored: &Stored) -> TokenBody {
+    TokenBody::new(stored, call.warden().clock().now())
 }
 
 /// Who acts.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{NewTokenReply, TokenBody, actor, spec};
+use super::{NewTokenReply, TokenBody, actor, shown, spec};
 use crate::http::call::Call;
 use crate::http::record;
 use crate::http::reply::{Answered, Reply};
@@ -49,7 +49,7 @@ pub async fn refresh(call: Call) -> Answered {
     call.blocking(move |call| {
         let (stored, value) = call.hub().refresh(&actor, call.params.get("user"), call.params.get("id"), expect)?;
         changed(call, &stored);
-        let reply = NewTokenReply { token: TokenBody::new(&stored, call), value: value.reveal().to_owned() };
+        let reply = NewTokenReply::new(&stored, &value, call.warden().clock().now());
         Ok(Reply::ok(&reply).at(stored.revision).tagged(stored.revision).secret())
     })
     .await
@@ -71,6 +71,6 @@ pub(super) fn changed(call: &Call, stored: &Stored) {
 }
 
 fn told(call: &Call, stored: &Stored) -> Answered {
-    let reply = TokenReply { token: TokenBody::new(stored, call), sentences: call.hub().sentences(stored)? };
+    let reply = TokenReply { token: shown(call, stored), sentences: call.hub().sentences(stored)? };
     Ok(Reply::ok(&reply).tagged(stored.revision))
 }

@@ -1,5 +1,6 @@
 //! `/v1/organizations/{organization}/tokens…`: which tokens an organization lets in.
 
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -71,7 +72,8 @@ pub async fn list(call: Call) -> Answered {
             let after = Uid::new(names::TOKEN, id);
             call.app.page_tokens.write(&listing, &Position { limit, started_at, after })
         });
-        let tokens = page.tokens.iter().map(|stored| ReviewBody::new(stored, organization, call)).collect();
+        let now = call.warden().clock().now();
+        let tokens = page.tokens.iter().map(|stored| ReviewBody::new(stored, organization, now)).collect();
         Ok(Reply::ok(&ReviewsReply { tokens, next_page_token: next }))
     })
     .await
@@ -95,14 +97,15 @@ async fn review(call: Call, review: Review) -> Answered {
         let organization = call.params.get("organization");
         let stored = call.hub().review(&actor, organization, call.params.get("id"), review)?;
         changed(call, &stored);
-        Ok(Reply::ok(&ReviewReply { token: ReviewBody::new(&stored, organization, call) }).at(stored.revision))
+        let token = ReviewBody::new(&stored, organization, call.warden().clock().now());
+        Ok(Reply::ok(&ReviewReply { token }).at(stored.revision))
     })
     .await
 }
 
 impl ReviewBody {
-    fn new(stored: &Stored, organization: &str, call: &Call) -> Self {
-        let all = TokenBody::new(stored, call);
+    pub fn new(stored: &Stored, organization: &str, now: Timestamp) -> Self {
+        let all = TokenBody::new(stored, now);
         let here = stored.token.grants.scoped.keys().map(|target| target.namespace() == organization);
         let grants = all.grants.into_iter().zip(here).filter(|(_, here)| *here).map(|(grant, _)| grant);
         Self {
