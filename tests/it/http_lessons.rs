@@ -1,6 +1,6 @@
 //! What happened to others: secrets in logs, changes without records, forged input, metrics that tell too much.
 
-use hubwarden::http::{Effect, Route, Verb, routes};
+use hubwarden::http::{Access, Effect, Route, Verb, routes};
 use hubwarden::warden::{BundleOrigin, Scope};
 use serde_json::json;
 
@@ -8,39 +8,63 @@ use crate::http_support::{Got, Log, Served, World, bearer};
 
 /// A request that succeeds on each route that changes something.
 fn change(served: &Served, key: &str, route: &Route) -> Got {
+    let send = |method: &str, path: &str, body: serde_json::Value| {
+        let headers = [
+            ("Authorization", &*bearer(key)),
+            ("Content-Type", "application/json"),
+            ("Hubwarden-Actor", "alice"),
+            ("Hubwarden-Actor-Mfa", "true"),
+        ];
+        served.send(method, path, &headers, body.to_string())
+    };
+    let token = || {
+        let made = send("POST", "/v1/users/alice/tokens", json!({"name": "n", "role": "read"}));
+        made.json()["token"]["id"].as_str().unwrap().to_owned()
+    };
     match (route.verb, route.path) {
         (Verb::Post, "/v1/entities:batch") => {
             let headers = [("Authorization", &*bearer(key)), ("Content-Type", "application/x-ndjson")];
-            served.send(
-                "POST",
-                route.path,
-                &headers,
-                "{\"uid\":{\"type\":\"User\",\"id\":\"b\"},\"attrs\":{\"age\":86}}",
-            )
+            let line = "{\"uid\":{\"type\":\"Hub::User\",\"id\":\"b\"},\"attrs\":{\"fullname\":\"B\"}}";
+            served.send("POST", route.path, &headers, line)
         }
-        (Verb::Put, "/v1/entities/{type}/{*id}") => {
-            served.with_body("PUT", key, "/v1/entities/User/c", &json!({"attrs": {"age": 86}}))
+        (Verb::Put, "/v1/entities/{type}/{*id}") => send("PUT", "/v1/entities/User/c", json!({"attrs": {}})),
+        (Verb::Patch, "/v1/entities/{type}/{*id}") => {
+            send("PATCH", "/v1/entities/User/c", json!({"attrs": {"fullname": "C"}}))
         }
-        (Verb::Patch, _) => served.with_body("PATCH", key, "/v1/entities/User/c", &json!({"attrs": {"age": 87}})),
-        (Verb::Delete, "/v1/entities/{type}/{*id}") => {
-            served.with_body("DELETE", key, "/v1/entities/User/c", &json!({}))
-        }
+        (Verb::Delete, "/v1/entities/{type}/{*id}") => send("DELETE", "/v1/entities/User/c", json!({})),
         (Verb::Put, "/v1/bundle") => {
             let source = served.get(key, "/v1/bundle").json()["source"].clone();
-            served.with_body("PUT", key, "/v1/bundle", &source)
+            send("PUT", "/v1/bundle", source)
         }
-        (Verb::Post, "/v1/keys") => served.post(key, "/v1/keys", &json!({"name": "n", "scopes": ["read"]})),
+        (Verb::Post, "/v1/keys") => send("POST", "/v1/keys", json!({"name": "n", "scopes": ["read"]})),
         (Verb::Delete, "/v1/keys/{id}") => {
             let other = served.key(&[Scope::Read]);
             let id = other.split('_').nth(1).unwrap();
-            served.with_body("DELETE", key, &format!("/v1/keys/{id}"), &json!({}))
+            send("DELETE", &format!("/v1/keys/{id}"), json!({}))
+        }
+        (Verb::Post, "/v1/users/{user}/tokens") => {
+            send("POST", "/v1/users/alice/tokens", json!({"name": "n", "role": "read"}))
+        }
+        (Verb::Post, "/api/credentials/revoke") => {
+            let made = send("POST", "/v1/users/alice/tokens", json!({"name": "n", "role": "read"}));
+            send("POST", route.path, json!({"credentials": [made.json()["value"]]}))
+        }
+        (verb, path) if path.contains("/tokens/{id}") => {
+            let path = path.replace("{user}", "alice").replace("{organization}", "acme").replace("{id}", &token());
+            let method = match verb {
+                Verb::Post => "POST",
+                Verb::Patch => "PATCH",
+                Verb::Delete => "DELETE",
+                verb => panic!("no request for {verb:?} {path}: add one"),
+            };
+            send(method, &path, json!({"name": "m"}))
         }
         (verb, path) => panic!("no request for {verb:?} {path}: add one"),
     }
 }
 
 fn owned() -> (Served, Log, String) {
-    let (served, log) = World { origin: BundleOrigin::Store, ..World::notes() }.serve_logged();
+    let (served, log) = World { origin: BundleOrigin::Store, ..World::cast() }.serve_logged();
     let key = served.all();
     (served, log, key)
 }
@@ -50,13 +74,19 @@ fn every_change_leaves_a_record_of_who_and_what() {
     let (served, log, key) = owned();
     let id = key.split('_').nth(1).unwrap();
     for route in routes().iter().filter(|route| route.effect == Effect::Changes) {
-        let before = log.lines("hubwarden::change").len();
+        let of_route = || {
+            let records = log.lines("hubwarden::change").into_iter();
+            records.filter(|record| record["fields"]["route"] == route.path).collect::<Vec<_>>()
+        };
+        let before = of_route().len();
         let got = change(&served, &key, route);
         assert!(got.status < 300, "{}: {}", route.path, got.text);
-        let records = log.lines("hubwarden::change");
+        let records = of_route();
         assert_eq!(records.len(), before + 1, "{}", route.path);
         let fields = &records[before]["fields"];
-        assert_eq!((fields["key"].as_str(), fields["route"].as_str()), (Some(id), Some(route.path)));
+        // Clients come without a key.
+        let key = if route.access == Access::Client { "-" } else { id };
+        assert_eq!(fields["key"].as_str(), Some(key));
         assert_eq!(fields["request_id"].as_str(), got.header("x-request-id"));
         assert!(fields["revision"].is_u64() && fields["what"].is_string());
     }

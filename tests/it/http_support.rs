@@ -12,6 +12,8 @@ use hubwarden::warden::{BundleOrigin, Change, DeadId, Scope, Warden, embedded, s
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
+use crate::support::cast::CAST;
+
 pub const NOW: &str = "2026-08-01T12:00:00Z";
 
 /// A server on a free port of this machine; it stops when this is dropped.
@@ -31,17 +33,25 @@ pub struct World {
     pub entities: Vec<Json>,
     pub limits: Limits,
     pub public_url: Option<String>,
+    /// Stands still until a test winds it.
+    pub clock: Arc<FixedClock>,
 }
 
 impl World {
     pub fn of(source: BundleSource, entities: &str) -> Self {
         let entities = serde_json::from_str(entities).unwrap();
-        Self { source, origin: BundleOrigin::Embedded, entities, limits: Limits::default(), public_url: None }
+        let clock = FixedClock::new(NOW.parse().unwrap());
+        Self { source, origin: BundleOrigin::Embedded, entities, limits: Limits::default(), public_url: None, clock }
     }
 
     /// The hub with a small cast: alice writes in acme, and has a fine-grained token for its models.
     pub fn hub() -> Self {
         Self::of(embedded(), include_str!("http_support/hub.json"))
+    }
+
+    /// The hub with the cast that the tests of its rules speak of.
+    pub fn cast() -> Self {
+        Self { entities: CAST.entities.values().map(|entity| entity.to_json()).collect(), ..Self::hub() }
     }
 
     /// Two users, one note and the right to read it, in a schema without namespace.
@@ -61,8 +71,7 @@ impl World {
             store_bundle(store.as_ref(), &self.source).unwrap();
         }
         let bundle = Bundle::build(self.source).unwrap();
-        let clock = Arc::new(FixedClock::new(NOW.parse().unwrap()));
-        let warden = Warden::new(store, bundle, self.origin, clock).unwrap();
+        let warden = Warden::new(store, bundle, self.origin, Arc::new(self.clock)).unwrap();
         let put = |entity| Change::Put { entity, expect: Expect::Anything, dead: DeadId::Refuse };
         warden.change(self.entities.into_iter().map(put).collect()).unwrap();
         Arc::new(warden)
