@@ -187,7 +187,7 @@ fn what_is_no_key_is_never_one() {
 fn write_folder(dir: &Path) -> BundleOrigin {
     let source = embedded();
     std::fs::create_dir_all(dir.join("policies")).unwrap();
-    for file in source.policies.iter().chain(&source.reasons) {
+    for file in source.policies.iter().chain(&source.reasons).chain(&source.gateway) {
         std::fs::write(dir.join(&file.path), &file.text).unwrap();
     }
     std::fs::write(dir.join("hub.cedarschema"), &source.schema.text).unwrap();
