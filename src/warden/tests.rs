@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::clock::FixedClock;
 use crate::entity::Record;
-use crate::pdp::SourceFile;
+use crate::pdp::{HttpRequest, SourceFile};
 use crate::store::{Batch, CommitError, Expect, Lookup, MemoryStore};
 
 fn warden_on(
@@ -234,6 +234,30 @@ fn a_good_edit_takes_over_and_a_broken_one_keeps_the_last_good_bundle() {
     std::fs::remove_file(&extra).unwrap();
     assert!(warden.reload());
     assert_eq!((warden.bundle().hash(), warden.bundle_status().failure.is_none()), (first.as_str(), true));
+}
+
+#[test]
+fn the_rules_of_the_gateway_are_reloaded_with_the_folder_and_a_broken_one_keeps_the_last_good_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let warden = folder_warden(dir.path(), Arc::new(MemoryStore::new().unwrap()));
+    let rules = dir.path().join("policies/gateway.json");
+    let shipped = std::fs::read_to_string(&rules).unwrap();
+    let routed = || {
+        let request = HttpRequest { method: "GET", target: "/acme/m1", header: &|_| Vec::new() };
+        warden.bundle().gateway().unwrap().route(&request).map(|routed| routed.about.to_string()).unwrap()
+    };
+    let before = routed();
+    std::fs::write(&rules, shipped.replacen(&format!("\"{before}\""), "\"edited\"", 1)).unwrap();
+    assert!(warden.reload());
+    assert_eq!(routed(), "edited");
+    std::fs::write(&rules, shipped.replacen("\"repo.read\"", "\"repo.reed\"", 1)).unwrap();
+    assert!(!warden.reload());
+    let failure = warden.bundle_status().failure.unwrap().message;
+    assert!(failure.contains("policies/gateway.json:") && failure.contains("no action `repo.reed`"), "{failure}");
+    assert_eq!(routed(), "edited");
+    std::fs::remove_file(&rules).unwrap();
+    assert!(warden.reload());
+    assert!(warden.bundle().gateway().is_none());
 }
 
 #[test]

@@ -58,8 +58,11 @@ pub(super) type Values<'a> = Vec<(&'a str, &'a str)>;
 
 /// Whether a text can be the value of a variable.
 pub(super) fn is_name(text: &str) -> bool {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    text.bytes().next().is_some_and(word) && text.bytes().all(|byte| word(byte) || byte == b'.' || byte == b'-')
+    text.bytes().all(is_name_byte) && !text.is_empty() && !text.starts_with(['.', '-'])
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)
 }
 
 impl Kind {
@@ -183,6 +186,11 @@ impl Template {
             Rest::Plain if rest.iter().any(|segment| segment.slashed) => return None,
             Rest::None | Rest::Plain | Rest::Ref => {}
         }
+        // Literals first: they tell most forms apart, and cost nothing.
+        let differs = |part: &Part, text: &str| matches!(part, Part::Literal(literal) if literal != text);
+        if self.parts.iter().zip(&target.segments).any(|(part, segment)| differs(part, &segment.text)) {
+            return None;
+        }
         let mut values = Values::new();
         for (part, segment) in self.parts.iter().zip(&target.segments) {
             let value = part.value(&segment.text)?;
@@ -262,11 +270,14 @@ impl IdTemplate {
             rest = after;
         }
         pieces.extend((!rest.is_empty()).then(|| Piece::Text(rest.into())));
-        let adjacent = |two: &[Piece]| matches!(two, [Piece::Variable(_), Piece::Variable(_)]);
-        if pieces.windows(2).any(adjacent) {
-            return Err(
-                "two variables of an id have a text between them: without one, two paths could mean one id".into()
-            );
+        // Without a character between them that no value has, `a-b` and `c` would make the same id as `a` and `b-c`.
+        let joined = |window: &[Piece]| match window {
+            [Piece::Variable(_), Piece::Variable(_), ..] => true,
+            [Piece::Variable(_), Piece::Text(text), Piece::Variable(_)] => text.bytes().all(is_name_byte),
+            _ => false,
+        };
+        if pieces.windows(2).chain(pieces.windows(3)).any(joined) {
+            return Err("two variables of an id have a `/` or `:` between them: two paths could mean one id".to_owned());
         }
         if rest.contains('}') || pieces.is_empty() {
             return Err(format!("`{text}` is no id"));
@@ -385,7 +396,7 @@ mod tests {
         ] {
             assert!(Template::parse(text, &Reserved::new()).is_err(), "{text}");
         }
-        for text in ["", "{a", "a}", "{a}{b}", "{a b}", "{}"] {
+        for text in ["", "{a", "a}", "{a}{b}", "{a}-{b}", "x/{a}.x.{b}", "{a b}", "{}"] {
             assert!(IdTemplate::parse(text).is_err(), "{text}");
         }
     }
