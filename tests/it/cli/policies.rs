@@ -70,7 +70,7 @@ fn the_rules_of_the_gateway_are_validated_with_the_policies() {
     fs::write(&file, rules.replace("\"view\"", "\"veiw\"")).unwrap();
     let faulty = run(folder.path(), &VALIDATE);
     assert_eq!(faulty.code, 3);
-    assert!(faulty.stderr.contains("--> policies/gateway.json:3:44"), "{}", faulty.stderr);
+    assert!(faulty.stderr.contains("--> policies/gateway.json:3:46"), "{}", faulty.stderr);
     assert!(faulty.stderr.contains("the schema has no action `veiw`"), "{}", faulty.stderr);
 }
 
