@@ -7,6 +7,7 @@
 
 mod compile;
 mod form;
+mod id;
 mod place;
 mod shadow;
 mod target;
@@ -16,8 +17,9 @@ mod tests;
 
 use smol_str::SmolStr;
 
+use self::id::IdTemplate;
 use self::target::{ENCODED_SLASH, Query, Target};
-use self::template::{IdTemplate, Kind, Template};
+use self::template::{Kind, Template};
 use crate::entity::Uid;
 
 const HEADER_TWICE: &str = "a header that a rule looks at stands twice";

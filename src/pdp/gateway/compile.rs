@@ -6,8 +6,9 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use super::form::{FileForm, Itself, Placed, ResourceForm, RouteForm};
+use super::id::IdTemplate;
 use super::place::Place;
-use super::template::{IdTemplate, Kind, Part, Reserved, Rest, Template, is_name, variable_name};
+use super::template::{Kind, Part, Reserved, Rest, Template, is_name, variable_name};
 use super::{Gateway, Header, Resource, Route, Rule, Wanted, shadow};
 use crate::entity::Uid;
 use crate::pdp::bundle::SourceFile;
