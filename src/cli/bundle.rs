@@ -12,8 +12,8 @@ use crate::warden;
 
 #[derive(Debug, Default, Args)]
 pub(super) struct BundleArgs {
-    /// Folder of policies: `*.cedar`, `links.json`, `reasons.json` [env: HUBWARDEN_POLICIES=] [default: the hub's,
-    /// inside the program]
+    /// Folder of policies: `*.cedar`, `links.json`, `reasons.json`, `gateway.json` [env: HUBWARDEN_POLICIES=] [default:
+    /// the hub's, inside the program]
     #[arg(long, global = true, value_name = "DIR")]
     policies: Option<PathBuf>,
     /// Schema file; needed with `--policies` [env: HUBWARDEN_SCHEMA=]

@@ -1,4 +1,5 @@
-//! `hubwarden validate`: policies against their schema, strictly; entities too, when they are named.
+//! `hubwarden validate`: policies and the gateway's rules against their schema, strictly; entities too, when they are
+//! named.
 
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ struct Report<'a> {
     policies: usize,
     templates: usize,
     links: usize,
+    gateway_rules: usize,
     entities: usize,
     faults: Option<&'a Faults>,
     entity_faults: Vec<String>,
@@ -46,6 +48,7 @@ pub(super) fn run(args: &ValidateArgs, setting: &Setting) -> Result<Exit, Failur
         }
     };
     let mut report = Report { valid: true, bundle: Some(bundle.hash()), ..Report::default() };
+    report.gateway_rules = bundle.gateway().map_or(0, |gateway| gateway.rules().len());
     for policy in bundle.policies() {
         match &policy.template {
             None => report.policies += 1,
@@ -76,7 +79,13 @@ fn finish(report: &Report, setting: &Setting) -> Result<Exit, Failure> {
         return Ok(Exit::Invalid);
     }
     let mut text = format!("valid: {} policies", report.policies);
-    for (count, what) in [(report.templates, "templates"), (report.links, "links"), (report.entities, "entities")] {
+    let counts = [
+        (report.templates, "templates"),
+        (report.links, "links"),
+        (report.gateway_rules, "gateway rules"),
+        (report.entities, "entities"),
+    ];
+    for (count, what) in counts {
         if count > 0 {
             text.push_str(&format!(", {count} {what}"));
         }

@@ -21,6 +21,7 @@ pub struct BundleBody {
     policies: Vec<FileBody>,
     links: Option<FileBody>,
     reasons: Option<FileBody>,
+    gateway: Option<FileBody>,
 }
 
 #[derive(Serialize, ToSchema)]

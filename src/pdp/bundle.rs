@@ -11,6 +11,7 @@ use super::admit::{Admission, is_clock};
 use super::answer::Reason;
 use super::engine::{self, ActionEntity};
 use super::fault::{Fault, Faults};
+use super::gateway::Gateway;
 use super::index::{self, Indexed};
 use super::names::{NameFault, Names};
 use super::policies::{self, Loaded};
@@ -49,6 +50,10 @@ pub struct BundleSource {
     pub links: Option<SourceFile>,
     /// `reasons.json`: the codes of refusals, in order.
     pub reasons: Option<SourceFile>,
+    /// `gateway.json`: what requests to the services behind a gateway mean. Bundles that were stored before there were
+    /// such rules have none.
+    #[serde(default)]
+    pub gateway: Option<SourceFile>,
 }
 
 /// What is known of one policy.
@@ -93,6 +98,7 @@ pub struct Bundle {
     schema_hash: String,
     pub(super) schema: Schema,
     names: Names,
+    gateway: Option<Gateway>,
     pub(super) infos: BTreeMap<SmolStr, PolicyInfo>,
     pub(super) reasons: Reasons,
     pub(super) actions: HashMap<Uid, CompiledAction>,
@@ -122,12 +128,18 @@ impl Bundle {
             None => Reasons::default(),
         };
         check_codes(&reasons, &schema, &loaded, &source)?;
+        let names = Names::new(&schema);
+        let gateway = match &source.gateway {
+            Some(file) => Some(Gateway::parse(file, &schema, &names)?),
+            None => None,
+        };
         let actions =
             compile(&schema, &loaded).map_err(|message| Faults(vec![Fault::of_file(&source.schema.path, message)]))?;
         Ok(Self {
             hash: hash(source.files()),
             schema_hash: hash([&source.schema]),
-            names: Names::new(&schema),
+            names,
+            gateway,
             infos: loaded.infos,
             schema,
             reasons,
@@ -153,6 +165,11 @@ impl Bundle {
     /// Every policy, template and link, by id.
     pub fn policies(&self) -> impl Iterator<Item = &PolicyInfo> {
         self.infos.values()
+    }
+
+    /// What requests to the services behind a gateway mean, if the bundle says so.
+    pub fn gateway(&self) -> Option<&Gateway> {
+        self.gateway.as_ref()
     }
 
     /// Reads entities and contexts under this bundle's schema.
@@ -211,7 +228,8 @@ impl Bundle {
 impl BundleSource {
     /// All files, schema first, then by base name, so that the folder they came from makes no difference.
     pub fn files(&self) -> Vec<&SourceFile> {
-        let mut files: Vec<&SourceFile> = self.policies.iter().chain(&self.links).chain(&self.reasons).collect();
+        let optional = self.links.iter().chain(&self.reasons).chain(&self.gateway);
+        let mut files: Vec<&SourceFile> = self.policies.iter().chain(optional).collect();
         files.sort_by_key(|file| file.base_name());
         files.insert(0, &self.schema);
         files

@@ -41,6 +41,7 @@ fn source(schema: &str, policies: &str) -> BundleSource {
         policies: vec![SourceFile::new("policies/test.cedar", policies)],
         links: None,
         reasons: Some(SourceFile::new("policies/reasons.json", REASONS)),
+        gateway: None,
     }
 }
 

@@ -46,6 +46,7 @@ pub fn embedded() -> BundleSource {
         policies: names.iter().filter_map(|name| policy(name)).collect(),
         links: policy("links.json"),
         reasons: policy("reasons.json"),
+        gateway: policy("gateway.json"),
     }
 }
 
@@ -75,6 +76,7 @@ pub fn folder(policies: &Path, schema: &Path) -> Result<BundleSource, SourceErro
         policies: paths.iter().map(|path| read(path)).collect::<Result<_, _>>()?,
         links: optional("links.json")?,
         reasons: optional("reasons.json")?,
+        gateway: optional("gateway.json")?,
     })
 }
 

@@ -72,6 +72,28 @@ fn faults_in_a_bundle_come_back_with_their_place_and_nothing_changes() {
 }
 
 #[test]
+fn the_rules_of_the_gateway_are_put_and_got_with_the_bundle() {
+    let (served, key) = owned();
+    let before = served.get(&key, "/v1/bundle").json();
+    let mut source = before["source"].clone();
+    assert_eq!(source["gateway"], Json::Null);
+    let rules = r#"{"routes": [{"about": "a note", "methods": ["GET"], "path": "/notes/{note}",
+        "type": "Note", "id": "{note}", "action": "read"}]}"#;
+    source["gateway"] = json!({"path": "gateway.json", "text": rules});
+    let got = put(&served, &key, None, &source);
+    assert_eq!(got.status, 200, "{}", got.text);
+    let after = served.get(&key, "/v1/bundle").json();
+    assert_eq!(after["source"]["gateway"]["text"], rules);
+    assert_ne!(after["hash"], before["hash"]);
+    source["gateway"]["text"] = json!(rules.replace("\"read\"", "\"raed\""));
+    let got = put(&served, &key, None, &source);
+    assert_eq!((got.status, got.code().as_str()), (400, "invalid_bundle"), "{}", got.text);
+    let fault = &got.json()["error"]["details"]["faults"][0];
+    assert_eq!((fault["file"].as_str(), fault["line"].as_u64()), (Some("gateway.json"), Some(2)));
+    assert_eq!(served.get(&key, "/v1/bundle").json()["hash"], after["hash"]);
+}
+
+#[test]
 fn a_schema_that_stored_entities_do_not_conform_to_does_not_take_over() {
     let (served, key) = owned();
     let mut source = served.get(&key, "/v1/bundle").json()["source"].clone();

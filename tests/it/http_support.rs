@@ -61,6 +61,7 @@ impl World {
             policies: vec![SourceFile::new("notes.cedar", include_str!("http_support/notes.cedar"))],
             links: None,
             reasons: None,
+            gateway: None,
         };
         Self::of(source, include_str!("http_support/notes.json"))
     }

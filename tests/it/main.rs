@@ -15,6 +15,7 @@ mod authzen_support;
 mod cli;
 mod domain;
 mod examples;
+mod gateway;
 mod http_access;
 mod http_authorize;
 mod http_bundle;

@@ -59,6 +59,22 @@ fn a_fault_is_data_with_format_json() {
 }
 
 #[test]
+fn the_rules_of_the_gateway_are_validated_with_the_policies() {
+    let folder = bundle(POLICY);
+    let rules = "{\"routes\": [\n  {\"about\": \"a page\", \"methods\": [\"GET\"], \"path\": \"/{page}\",\n   \"type\": \"Page\", \"id\": \"{page}\", \"action\": \"view\"}\n]}\n";
+    let file = folder.path().join("policies/gateway.json");
+    fs::write(&file, rules).unwrap();
+    let valid = run(folder.path(), &VALIDATE);
+    assert_eq!(valid.code, 0, "{}", valid.stderr);
+    assert!(valid.stdout.starts_with("valid: 1 policies, 1 gateway rules\n"), "{}", valid.stdout);
+    fs::write(&file, rules.replace("\"view\"", "\"veiw\"")).unwrap();
+    let faulty = run(folder.path(), &VALIDATE);
+    assert_eq!(faulty.code, 3);
+    assert!(faulty.stderr.contains("--> policies/gateway.json:3:46"), "{}", faulty.stderr);
+    assert!(faulty.stderr.contains("the schema has no action `veiw`"), "{}", faulty.stderr);
+}
+
+#[test]
 fn entities_are_validated_with_their_lines() {
     let folder = bundle(POLICY);
     let entities = "{\"uid\":{\"type\":\"Page\",\"id\":\"a\"},\"attrs\":{\"open\":true},\"parents\":[]}\n\

@@ -174,6 +174,7 @@ fn bundle(tapes: &[Vec<u8>]) -> Option<Bundle> {
         policies: vec![SourceFile::new("policies/nodes.cedar", policies)],
         links: None,
         reasons: None,
+        gateway: None,
     };
     // The validator sees through some contradictions, and a policy that can never apply is no policy.
     Bundle::build(source).ok()

@@ -20,6 +20,7 @@ fn try_bundle(schema: &str, policies: &[&str]) -> Result<Bundle, String> {
         policies: policies.iter().enumerate().map(file).collect(),
         links: None,
         reasons: None,
+        gateway: None,
     };
     Bundle::build(source).map_err(|faults| faults.to_string())
 }
