@@ -25,6 +25,7 @@ mod credentials;
 mod entities;
 mod failure;
 mod fields;
+mod forward_auth;
 mod health;
 mod introspect;
 mod is_authorized;
@@ -48,6 +49,7 @@ mod whoami;
 
 pub use introspect::introspected;
 pub use options::{Limits, ServeOptions};
+pub use path::percent_encode;
 pub use routes::{Access, Effect, Route, Verb, routes};
 pub use server::{ServeError, Server, serve};
 pub use tokens::{NewTokenReply, ReviewBody, TokenBody};

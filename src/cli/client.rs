@@ -15,6 +15,7 @@ use super::bundle::BundleArgs;
 use super::config::{Origin, strongest};
 use super::data::DataArgs;
 use super::exit::{Exit, Failure};
+use crate::http::percent_encode;
 
 /// How long one request may take; a batch is validated and made durable within it.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -158,7 +159,7 @@ impl Client {
         };
         match &self.actor {
             Some(actor) => request
-                .header("hubwarden-actor", percent_encoded(&actor.user))
+                .header("hubwarden-actor", percent_encode(&actor.user))
                 .header("hubwarden-actor-mfa", if actor.mfa { "true" } else { "false" }),
             None => request,
         }
@@ -190,19 +191,6 @@ impl Client {
             line: part("details/line").and_then(Json::as_u64).and_then(|line| usize::try_from(line).ok()),
         })
     }
-}
-
-/// A text as one segment of a path, or as a header.
-pub(super) fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => encoded.push(char::from(byte)),
-            // A dot alone would be a path of its own.
-            byte => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 impl From<Refusal> for Failure {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, HeaderName, Uri};
+use axum::http::{HeaderMap, HeaderName, Method, Uri};
 use serde_json::Value as Json;
 
 use super::access::Caller;
@@ -38,6 +38,7 @@ pub struct Call {
     pub query: Query,
     /// Where it came from, when it came over a connection.
     pub peer: Option<Peer>,
+    pub method: Method,
     /// As it was sent.
     pub target: Uri,
     pub headers: HeaderMap,

@@ -27,7 +27,8 @@ fn describe(routes: &[Route]) -> OpenApi {
     let error = error();
     collect(&mut schemas, &error);
     let mut paths = PathsBuilder::new();
-    for route in routes {
+    // What another request stands behind is described by the route without it.
+    for route in routes.iter().filter(|route| !route.is_prefix()) {
         if let Body::Small(_, shape) | Body::Bulk(_, shape) = &route.body {
             collect(&mut schemas, shape);
         }

@@ -72,6 +72,21 @@ pub fn percent_decode(raw: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// A text as one segment of a path, or as a header: what is not a letter, a digit or one of `-_~.` is an escape.
+pub fn percent_encode(text: &str) -> String {
+    // Segments of dots alone mean other paths.
+    let dots = text.bytes().all(|byte| byte == b'.');
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => encoded.push(char::from(byte)),
+            b'.' if !dots => encoded.push('.'),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
@@ -102,6 +117,16 @@ mod tests {
         }
         let params = Params::read(TEMPLATE, "/v1/entities/Hub%3A%3ARepo/x").unwrap_or_default();
         assert_eq!(params.get("type"), "Hub::Repo");
+    }
+
+    #[test]
+    fn what_was_encoded_decodes_to_itself() {
+        for text in ["alice", "j.doe", "zoë/x y", "..", "%2F", "a\r\nb"] {
+            let encoded = percent_encode(text);
+            assert_eq!(percent_decode(&encoded).as_deref(), Some(text));
+            assert!(encoded.is_ascii() && !encoded.contains(['/', ' ', '\n']) && encoded != "..", "{encoded}");
+        }
+        assert_eq!(percent_encode("j.doe"), "j.doe");
     }
 
     #[test]

@@ -210,8 +210,16 @@ async fn attempt(
         route,
         caller,
         request_id: parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new),
-        params: Params::read(route.path, parts.uri.path())?,
-        query: Query::read(route, parts.uri.query().unwrap_or_default())?,
+        // What stands behind the path of such a route is another request, which its handler reads as it was sent.
+        params: match route.is_prefix() {
+            true => Params::default(),
+            false => Params::read(route.path, parts.uri.path())?,
+        },
+        query: match route.is_prefix() {
+            true => Query::default(),
+            false => Query::read(route, parts.uri.query().unwrap_or_default())?,
+        },
+        method: parts.method,
         at_least: at_least(&parts.headers)?,
         peer: parts.extensions.get::<Peer>().copied(),
         target: parts.uri,

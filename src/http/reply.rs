@@ -77,6 +77,11 @@ impl Reply {
         self.with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
     }
 
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        *self.response.status_mut() = status;
+        self
+    }
+
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.response.headers_mut().insert(name, value);
         self

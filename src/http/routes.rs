@@ -13,8 +13,8 @@ use utoipa::openapi::{RefOr, Schema};
 use super::call::Call;
 use super::reply::Answered;
 use super::{
-    auth_check, authorize, authzen, body, bundle, check, credentials, entities, health, introspect, is_authorized,
-    keys, metrics, openapi, policies, tokens, whoami,
+    auth_check, authorize, authzen, body, bundle, check, credentials, entities, forward_auth, health, introspect,
+    is_authorized, keys, metrics, openapi, policies, tokens, whoami,
 };
 use crate::warden::Scope;
 
@@ -194,6 +194,14 @@ static ROUTES: &[Route] = &[
     })
     .about("Takes reports of leaked tokens, which die; the answer is 202 whatever they were.")
     .takes::<credentials::RevocationRequest>(),
+    // ---- gateways
+    forwarded(Verb::Get, "/v1/forward-auth")
+        .query(&[("deny", "`403` to be told every refusal but a 401 as 403, as nginx's `auth_request` needs it")]),
+    forwarded(Verb::Get, "/v1/forward-auth/{*target}"),
+    forwarded(Verb::Post, "/v1/forward-auth/{*target}"),
+    forwarded(Verb::Put, "/v1/forward-auth/{*target}"),
+    forwarded(Verb::Patch, "/v1/forward-auth/{*target}"),
+    forwarded(Verb::Delete, "/v1/forward-auth/{*target}"),
     // ---- entities
     reads("/v1/entities", READ, |call| Box::pin(entities::list::answer(call)))
         .about("Lists entities in byte order of type, then id.")
@@ -279,6 +287,12 @@ const fn decides(path: &'static str, handler: fn(Call) -> Answering) -> Route {
     route(Verb::Post, path, EVALUATE, Effect::Decides, handler)
 }
 
+const fn forwarded(verb: Verb, path: &'static str) -> Route {
+    let gateway = Access::Gateway(&[Scope::Evaluate]);
+    route(verb, path, gateway, Effect::Decides, |call| Box::pin(forward_auth::answer(call)))
+        .about("Whether a gateway may pass a request on, by the rules in `gateway.json`.")
+}
+
 const fn may_read(path: &'static str) -> Route {
     route(Verb::Get, path, Access::Client, Effect::Decides, |call| Box::pin(auth_check::read(call)))
         .about("Whether the presented credential may download the repository's content.")
@@ -325,6 +339,11 @@ impl Route {
     const fn gives<T: ToSchema>(mut self) -> Self {
         self.reply = Some(shape::<T>());
         self
+    }
+
+    /// Whether the rest of the path, and the query, are those of another request.
+    pub(super) fn is_prefix(&self) -> bool {
+        matches!(self.access, Access::Gateway(_)) && self.path.ends_with("/{*target}")
     }
 
     /// Whether unknown parts of a request must be ignored, as the standard API demands.

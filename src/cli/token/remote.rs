@@ -3,9 +3,10 @@
 use serde_json::{Value as Json, json};
 
 use super::{Done, TokenCommand, edit, new_token, value};
-use crate::cli::client::{Client, percent_encoded};
+use crate::cli::client::Client;
 use crate::cli::exit::Failure;
 use crate::clock::rfc3339;
+use crate::http::percent_encode;
 use crate::hub::{GrantsSpec, Review};
 
 pub fn run(client: &Client, command: &TokenCommand) -> Result<Done, Failure> {
@@ -39,7 +40,7 @@ pub fn run(client: &Client, command: &TokenCommand) -> Result<Done, Failure> {
                 Review::Deny => "deny",
                 Review::Revoke => "revoke",
             };
-            let path = format!("{}/{}/{verb}", of_organization(&args.org), percent_encoded(&args.id));
+            let path = format!("{}/{}/{verb}", of_organization(&args.org), percent_encode(&args.id));
             client.post(&path, &Json::Object(serde_json::Map::new()))?
         }
     })
@@ -63,15 +64,15 @@ fn reviewable(client: &Client, org: &str) -> Result<Done, Failure> {
 }
 
 fn tokens(user: &str) -> String {
-    format!("/v1/users/{}/tokens", percent_encoded(user))
+    format!("/v1/users/{}/tokens", percent_encode(user))
 }
 
 fn one(user: &str, id: &str) -> String {
-    format!("{}/{}", tokens(user), percent_encoded(id))
+    format!("{}/{}", tokens(user), percent_encode(id))
 }
 
 fn of_organization(org: &str) -> String {
-    format!("/v1/organizations/{}/tokens", percent_encoded(org))
+    format!("/v1/organizations/{}/tokens", percent_encode(org))
 }
 
 /// Adds grants to a body; for other roles than fine-grained there are none, and they are not said.
