@@ -10,6 +10,7 @@ fn path(route: &Route) -> String {
     let segments = route.path.split('/').map(|segment| match segment {
         "{type}" => "User",
         "{*id}" => "a/b",
+        "{*target}" => "acme/m1",
         "{id}" => "0123",
         segment if segment.starts_with('{') => "acme",
         segment => segment,
@@ -155,8 +156,10 @@ fn the_description_lists_exactly_the_routes() {
             assert!(operation["responses"]["default"].is_object(), "{path} {method}");
         }
     }
+    // What another request stands behind is described by the route without it.
+    let described = routes().iter().filter(|route| !route.path.ends_with("/{*target}"));
     let mut expected: Vec<(String, String)> =
-        routes().iter().map(|route| (route.path.replace("{*", "{"), method(route).to_owned())).collect();
+        described.map(|route| (route.path.replace("{*", "{"), method(route).to_owned())).collect();
     listed.sort();
     expected.sort();
     assert_eq!(listed, expected);

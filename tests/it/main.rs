@@ -22,6 +22,7 @@ mod http_bundle;
 mod http_check;
 mod http_entities;
 mod http_faces;
+mod http_forward_auth;
 mod http_is_authorized;
 mod http_keys;
 mod http_lessons;
