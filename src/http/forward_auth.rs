@@ -38,7 +38,7 @@ const BODY: HeaderName = HeaderName::from_static("hubwarden-body");
 
 /// What the gateway is told.
 enum Verdict {
-    Allow { checked: Checked, allowed: Vec<Uid> },
+    Allow { checked: Box<Checked>, allowed: Vec<Uid> },
     Deny { id: String, code: String, refusal: Refusal },
 }
 
@@ -130,7 +130,7 @@ fn verdict(call: &Call, session: &Session, method: &str, target: &str) -> Result
             allowed.push(action.clone());
         }
     }
-    Ok(Verdict::Allow { checked, allowed })
+    Ok(Verdict::Allow { checked: Box::new(checked), allowed })
 }
 
 /// A request that means nothing, or more than one thing.

@@ -156,7 +156,7 @@ fn a_scope_that_does_not_exist_is_wrong_usage() {
     let folder = folder();
     let run = run(folder.path(), &["key", "create", "--name", "ci", "--scope", "everything"]);
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("evaluate, read, write, admin or audit"), "{}", run.stderr);
+    assert!(run.stderr.contains("evaluate, read, write, admin, audit or tokens"), "{}", run.stderr);
 }
 
 #[test]
