@@ -48,6 +48,16 @@ impl Hub {
     /// # Errors
     /// An unreadable store: never "unknown".
     pub fn identify(&self, session: &Session, presented: &Presented) -> Result<Caller, HubError> {
+        let caller = self.look_up(session, presented)?;
+        self.warden.metrics().presented(match caller {
+            Caller::Token { .. } => "token",
+            Caller::Dead(_) => "dead",
+            Caller::Anonymous | Caller::User(_) => "nothing",
+        });
+        Ok(caller)
+    }
+
+    fn look_up(&self, session: &Session, presented: &Presented) -> Result<Caller, HubError> {
         let value = match presented {
             Presented::Nothing => return Ok(Caller::Anonymous),
             Presented::Malformed => return Ok(Caller::Dead(Dead::Unknown)),

@@ -29,6 +29,7 @@ pub struct Metrics {
     policies: Gauge,
     entities: Gauge,
     revision: Gauge,
+    credentials: Family<Labels<1>, Counter>,
     auth_failures: Family<Labels<1>, Counter>,
     rejected: Family<Labels<1>, Counter>,
     batch_size: Histogram,
@@ -52,6 +53,7 @@ impl Metrics {
             policies: Gauge::default(),
             entities: Gauge::default(),
             revision: Gauge::default(),
+            credentials: Family::default(),
             auth_failures: Family::default(),
             rejected: Family::default(),
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
@@ -80,6 +82,7 @@ impl Metrics {
         r.register("entities", "Stored entities", self.entities.clone());
         r.register("store_revision", "The store's head revision", self.revision.clone());
         r.register("auth_failures", "Requests without a valid key for their route", self.auth_failures.clone());
+        r.register("credentials", "Credentials that clients presented", self.credentials.clone());
         r.register("requests_rejected", "Requests over a limit or malformed", self.rejected.clone());
         r.register("batch_size", "Questions in one batch", self.batch_size.clone());
         r.register("build_info", "This program", build);
@@ -122,6 +125,11 @@ impl Metrics {
     /// A request without a valid key: `reason` is `missing`, `unknown` or `scope`.
     pub fn auth_failed(&self, reason: &'static str) {
         self.auth_failures.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// What a client presented turned out to be: `token`, `nothing` or `dead`.
+    pub fn presented(&self, result: &'static str) {
+        self.credentials.get_or_create(&[("result", result)]).inc();
     }
 
     /// A request that was refused before it was answered, e.g. `body_too_large`.

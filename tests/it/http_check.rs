@@ -183,7 +183,10 @@ fn no_value_shows_in_any_log_or_metric() {
         json!({"credentials": [new]}).to_string(),
     );
     let metrics = hub.served.get(&hub.key, "/metrics").text;
-    assert!(metrics.contains("api=\"check\"") && log.text().contains("hubwarden::access"));
+    for counted in ["api=\"check\"", "credentials_total{result=\"token\"}", "credentials_total{result=\"dead\"}"] {
+        assert!(metrics.contains(counted), "{metrics}");
+    }
+    assert!(log.text().contains("hubwarden::access"));
     for secret in [&token.value[3..], &new[3..], &encoded["Basic ".len()..], hub.key.rsplit('_').next().unwrap()] {
         assert!(!log.text().contains(secret) && !metrics.contains(secret));
     }
