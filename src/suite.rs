@@ -5,17 +5,20 @@
 //! this repository and a server's reload gate run the same code. Nothing here opens a store, speaks HTTP or prints, and
 //! only `fixture/hub.rs` knows the hub's words: everything else works for any schema.
 
+mod coverage;
 mod definition;
 mod expectation;
 mod filter;
 mod fixture;
 mod folder;
+mod mutation;
 mod report;
 mod run;
 mod run_tests;
 mod why;
 mod yaml;
 
+pub use coverage::{Coverage, Exemptions, Shown, html, lcov, text};
 pub use definition::{Suite, load};
 pub use filter::Filter;
 pub use report::{Report, github, json, junit, pretty, tap};

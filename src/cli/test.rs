@@ -1,5 +1,6 @@
 //! `hubwarden test`: the suites of a folder against policies, and what they cover.
 
+mod coverage;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,25 @@ pub(super) struct TestArgs {
     /// Show the tests that passed, too
     #[arg(long, short)]
     verbose: bool,
+    /// Tell what the tests cover: policies, clauses, request environments; and which small changes of the policies
+    /// nobody would notice
+    #[arg(long)]
+    coverage: bool,
+    /// Write the coverage as a page, the policies' text in colours
+    #[arg(long, value_name = "FILE")]
+    coverage_html: Option<PathBuf>,
+    /// Write the coverage for tools that read lcov
+    #[arg(long, value_name = "FILE")]
+    coverage_lcov: Option<PathBuf>,
+    /// Fail when fewer outcomes of policies and clauses came up
+    #[arg(long, value_name = "PERCENT")]
+    min_coverage: Option<f64>,
+    /// Fail when fewer of the small changes are noticed
+    #[arg(long, value_name = "PERCENT")]
+    min_mutation_score: Option<f64>,
+    /// What need not be covered, with reasons [default: `exemptions.yaml` in the folder of the suites]
+    #[arg(long, value_name = "FILE")]
+    exemptions: Option<PathBuf>,
     /// Run again whenever policies, schema or suites are saved
     #[arg(long)]
     watch: bool,
@@ -68,15 +88,31 @@ fn once(args: &TestArgs, paths: &[PathBuf], setting: &Setting) -> Result<Exit, F
         let nothing = if args.filters.is_empty() { "there are no tests here" } else { "no cell fits `--run`" };
         return Err(Failure::usage(nothing));
     }
-    setting.terminal.line(written(args, &report, setting)?)?;
-    Ok(if report.succeeded() { Exit::Success } else { Exit::TestsFailed })
+    let coverage = match args.covers() {
+        true => Some(coverage::of(args, paths, &bundle, &run)?),
+        false => None,
+    };
+    let mut passed = report.succeeded();
+    match (args.output(setting), &coverage) {
+        (Output::Json, coverage) => setting.terminal.line(suite::json(&report, coverage.as_ref()))?,
+        (output, coverage) => {
+            setting.terminal.line(written(args, output, &report)?)?;
+            if let (Output::Pretty, Some(coverage)) = (output, coverage) {
+                setting.terminal.line(suite::text(coverage, args.verbose))?;
+            }
+        }
+    }
+    if let Some(coverage) = &coverage {
+        coverage::write(args, coverage, &bundle)?;
+        passed &= coverage::suffices(args, coverage, setting);
+    }
+    Ok(if passed { Exit::Success } else { Exit::TestsFailed })
 }
 
-fn written(args: &TestArgs, report: &Report, setting: &Setting) -> Result<String, Failure> {
-    let default = if setting.terminal.format == Format::Json { Output::Json } else { Output::Pretty };
-    Ok(match args.output.unwrap_or(default) {
+fn written(args: &TestArgs, output: Output, report: &Report) -> Result<String, Failure> {
+    Ok(match output {
         Output::Pretty => suite::pretty(report, args.verbose),
-        Output::Json => suite::json(report),
+        Output::Json => suite::json(report, None),
         Output::Junit => suite::junit(report).map_err(Failure::new)?,
         Output::Github => suite::github(report),
         Output::Tap => suite::tap(report),
@@ -84,6 +120,16 @@ fn written(args: &TestArgs, report: &Report, setting: &Setting) -> Result<String
 }
 
 impl TestArgs {
+    fn output(&self, setting: &Setting) -> Output {
+        let default = if setting.terminal.format == Format::Json { Output::Json } else { Output::Pretty };
+        self.output.unwrap_or(default)
+    }
+
+    fn covers(&self) -> bool {
+        let files = self.coverage_html.is_some() || self.coverage_lcov.is_some();
+        self.coverage || files || self.min_coverage.is_some() || self.min_mutation_score.is_some()
+    }
+
     fn paths(&self) -> Result<Vec<PathBuf>, Failure> {
         existing(&self.paths)
     }

@@ -154,7 +154,7 @@ pub(super) struct Case<'a> {
     pub bundle: &'a Bundle,
     action: &'a CompiledAction,
     pub env: &'a Env,
-    question: Question,
+    pub question: Question,
     slice: Slice<'a>,
     /// Reason codes of named entities that are not there.
     missing: Vec<&'a str>,

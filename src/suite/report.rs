@@ -7,6 +7,7 @@ mod tap;
 
 use serde::Serialize;
 
+use super::coverage::Coverage;
 use super::definition::Cell;
 use super::expectation::{Mismatch, word};
 use super::run::{CellRun, Outcome, Run, SuiteRun, TestRun};
@@ -148,9 +149,16 @@ fn shown(answer: &Answer) -> String {
     }
 }
 
-/// The report as one JSON document.
-pub fn json(report: &Report) -> String {
-    serde_json::to_string(report).unwrap_or_default()
+/// The report, and what was covered, as one JSON document.
+pub fn json(report: &Report, coverage: Option<&Coverage>) -> String {
+    #[derive(Serialize)]
+    struct Whole<'a> {
+        #[serde(flatten)]
+        report: &'a Report,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        coverage: Option<&'a Coverage>,
+    }
+    serde_json::to_string(&Whole { report, coverage }).unwrap_or_default()
 }
 
 /// `1 cell`, `2 cells`.

@@ -51,8 +51,10 @@ pub(super) struct Name {
 /// # Errors
 /// What is no YAML, a key that stands twice in a map; with its place.
 pub(super) fn parse(file: &Arc<SourceFile>) -> Result<Node, Fault> {
-    let raw: Option<Spanned<Raw>> =
-        serde_saphyr::from_str(&file.text).map_err(|error| fault(&error, &file.text, &file.path))?;
+    // Only `true` and `false` are booleans: a test may be called `no`, and `n` is somebody's name.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let raw: Option<Spanned<Raw>> = serde_saphyr::from_str_with_options(&file.text, options)
+        .map_err(|error| fault(&error, &file.text, &file.path))?;
     let start = Place { file: Arc::clone(file), line: 1, column: 1, width: 1 };
     Ok(raw.map_or(Node { place: start, value: Value::Null }, |raw| place(raw, file)))
 }
@@ -339,6 +341,13 @@ mod tests {
         let node = read("a: [1]\n").unwrap();
         let fault = node.fields(&["a"]).unwrap().text("a").unwrap_err();
         assert_eq!((fault.message.as_str(), fault.line), ("expected a text, found a list", 1));
+    }
+
+    #[test]
+    fn a_word_that_old_yaml_takes_for_a_boolean_is_a_text() {
+        for word in ["y", "no", "off", "on"] {
+            assert_eq!(read(word).unwrap().text().unwrap(), word);
+        }
     }
 
     #[test]

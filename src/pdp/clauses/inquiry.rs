@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 
 use super::{ClauseValue, Conditions, Keyword, Mutation, PolicyOutcome, PolicyTrace};
 use crate::pdp::answer::{Answer, EvaluationError};
-use crate::pdp::bundle::{Bundle, Env};
+use crate::pdp::bundle::{Bundle, Env, Environment};
 use crate::pdp::decide::{Case, DecideError, Loaded, Question};
 use crate::pdp::index::{self, Outcome};
 use crate::pdp::slice::Facts;
@@ -97,6 +97,16 @@ impl Broken {
 impl Inquiry<'_> {
     pub fn answer(&self) -> &Answer {
         &self.answer
+    }
+
+    /// The types that were asked about; nothing when the credential is not stored.
+    pub fn environment(&self) -> Option<Environment> {
+        let case = &self.case.as_ref()?.case;
+        Some(Environment {
+            principal: case.env.principal.clone(),
+            action: case.question.action.id().clone(),
+            resource: case.env.resource.clone(),
+        })
     }
 
     /// The policies whose types and action fit the question, in byte order of their ids.
