@@ -206,7 +206,7 @@ impl<'a> Fixture<'a> {
     fn known(&self, name: &Name) -> Result<Uid, Fault> {
         let uid = self.uid(name)?;
         let exists = self.entities.contains_key(&uid) || self.bundle.enumerated().any(|known| known == uid);
-        match exists || self.deleted.contains(&uid) {
+        match exists || self.deleted.contains(&uid) || self.absent.contains(&uid) {
             true => Ok(uid),
             false => Err(name.place.fault(format!(
                 "{uid} is not in the fixtures; for what must not be there, name it under `principals` or `resources` \

@@ -68,6 +68,8 @@ pub fn fault(error: &serde_saphyr::Error, text: &str, name: &str) -> Fault {
     let own = format!("line {line} column {column}: ");
     let message = message.strip_prefix(&own).unwrap_or(message);
     let message = message.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(message);
+    // Advice for programmers.
+    let message = message.split_once(", set DuplicateKeyPolicy").map_or(message, |(message, _)| message);
     let file = Arc::new(SourceFile::new(name, text));
     Place { file, line, column, width: 1 }.fault(message)
 }
