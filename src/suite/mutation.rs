@@ -74,12 +74,8 @@ impl Mutants {
     /// Notes the mutants with which a cell that passes would fail.
     pub fn ask(&self, test: &str, cell: &Cell, inquiry: &Inquiry, noticed: &mut Noticed) {
         let Some(expectation) = &cell.expectation else { return };
-        let ids: BTreeSet<String> = inquiry
-            .policies()
-            .iter()
-            .chain(&inquiry.visibility())
-            .map(|policy| policy.policy.id.to_string())
-            .collect();
+        let ids: BTreeSet<String> =
+            inquiry.policies().iter().chain(&inquiry.visibility()).map(|policy| policy.policy.id.to_string()).collect();
         for (index, mutation) in ids.iter().filter_map(|id| self.0.get(id)).flatten() {
             let already = noticed.get(index).is_some_and(|tests| tests.contains(test));
             if already {

@@ -51,7 +51,8 @@ fn summary(page: &mut String, coverage: &Coverage) {
     page.push_str("<details><summary>Mutants that nobody notices</summary><table>");
     for mutant in coverage.mutants.iter().filter(|mutant| mutant.survives()) {
         let why = mutant.exempt.as_deref().unwrap_or_default();
-        let _ = write!(page, "<tr><td><code>{}</code></td><td>{}</td></tr>", escaped(&mutant.described()), escaped(why));
+        let _ =
+            write!(page, "<tr><td><code>{}</code></td><td>{}</td></tr>", escaped(&mutant.described()), escaped(why));
     }
     page.push_str("</table></details><details><summary>Request environments</summary><table><tr><th>principal</th>");
     page.push_str("<th>action</th><th>resource</th><th>allowed</th><th>denied</th></tr>");
@@ -75,7 +76,9 @@ fn painted(text: &str, clauses: &[&ClauseCoverage]) -> String {
     let (mut html, mut at) = (String::new(), 0);
     for clause in clauses {
         let end = clause.offset + clause.length;
-        let (Some(before), Some(inside)) = (text.get(at..clause.offset), text.get(clause.offset..end)) else { continue };
+        let (Some(before), Some(inside)) = (text.get(at..clause.offset), text.get(clause.offset..end)) else {
+            continue;
+        };
         let class = match (clause.held > 0, clause.failed > 0) {
             (true, true) => "both",
             _ if clause.exempt_true.is_some() || clause.exempt_false.is_some() => "exempt",

@@ -23,8 +23,11 @@ pub fn text(coverage: &Coverage, verbose: bool) -> String {
     }
     for asked in coverage.environments.iter().filter(|asked| asked.allowed + asked.denied == 0) {
         let environment = &asked.environment;
-        let _ =
-            writeln!(text, "never asked: {} of a {} by a {}", environment.action, environment.resource, environment.principal);
+        let _ = writeln!(
+            text,
+            "never asked: {} of a {} by a {}",
+            environment.action, environment.resource, environment.principal
+        );
     }
     for mutant in coverage.mutants.iter().filter(|mutant| mutant.survives() && mutant.exempt.is_none()) {
         let _ = writeln!(text, "nobody notices: {} ({}:{})", mutant.described(), mutant.file, mutant.line);
@@ -53,12 +56,14 @@ pub(super) fn gaps(policy: &PolicyCoverage) -> Vec<String> {
         gaps.push("never held".to_owned());
     }
     for clause in &policy.clauses {
-        let never = match (clause.held > 0 || clause.exempt_true.is_some(), clause.failed > 0 || clause.exempt_false.is_some()) {
-            (true, true) => continue,
-            (true, false) => "never false",
-            (false, true) => "never true",
-            (false, false) => "never evaluated",
-        };
+        let never =
+            match (clause.held > 0 || clause.exempt_true.is_some(), clause.failed > 0 || clause.exempt_false.is_some())
+            {
+                (true, true) => continue,
+                (true, false) => "never false",
+                (false, true) => "never true",
+                (false, false) => "never evaluated",
+            };
         gaps.push(format!("{never}: `{}` ({}:{}:{})", clause.text, clause.file, clause.line, clause.column));
     }
     gaps

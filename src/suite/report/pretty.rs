@@ -38,11 +38,13 @@ pub fn pretty(report: &Report, verbose: bool) -> String {
         (totals.failed, "failed"),
         (totals.unlisted, "of them without an expectation"),
         (totals.by_unlisted, "by the `unlisted` of their test"),
-        (totals.skipped_tests, "tests skipped"),
     ] {
         if count > 0 {
             let _ = write!(text, ", {count} {what}");
         }
+    }
+    if totals.skipped_tests > 0 {
+        let _ = write!(text, ", {} skipped", counted(totals.skipped_tests, "test"));
     }
     text
 }
