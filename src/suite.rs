@@ -11,6 +11,7 @@ mod expectation;
 mod filter;
 mod fixture;
 mod folder;
+mod matrix;
 mod mutation;
 mod report;
 mod run;
@@ -21,6 +22,9 @@ mod yaml;
 pub use coverage::{Coverage, Exemptions, Shown, html, lcov, text};
 pub use definition::{Suite, load};
 pub use filter::Filter;
+pub use matrix::{
+    Matrix, csv as matrix_csv, html as matrix_html, markdown as matrix_markdown, matrices, text as matrix_text,
+};
 pub use report::{Report, github, json, junit, pretty, tap};
 pub use run::{Outcome, Run, run};
 pub use yaml::fault as yaml_fault;

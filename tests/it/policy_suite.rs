@@ -4,5 +4,6 @@ mod command;
 mod faults;
 mod formats;
 mod hub;
+mod matrix;
 mod run_tests;
 mod why;
