@@ -11,6 +11,7 @@ mod expectation;
 mod filter;
 mod fixture;
 mod folder;
+mod gate;
 mod matrix;
 mod mutation;
 mod report;
@@ -22,6 +23,7 @@ mod yaml;
 pub use coverage::{Coverage, Exemptions, Shown, html, lcov, text};
 pub use definition::{Suite, load};
 pub use filter::Filter;
+pub use gate::gate;
 pub use matrix::{
     Matrix, csv as matrix_csv, html as matrix_html, markdown as matrix_markdown, matrices, text as matrix_text,
 };

@@ -64,6 +64,7 @@ pub(super) struct Config {
     pub token_prefix: Option<String>,
     pub listen: Option<SocketAddr>,
     pub policies_from: Option<PoliciesFrom>,
+    pub gate: Option<PathBuf>,
     pub public_url: Option<String>,
     pub log: Option<String>,
     pub log_format: Option<LogFormat>,
@@ -92,8 +93,8 @@ impl Config {
     fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
         let mut config: Self = serde_saphyr::from_str(text).map_err(|error| Failure::new(fault(&error, text, path)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let Self { policies, schema, data, key_file, token_key_file, .. } = &mut config;
-        for relative in [policies, schema, data, key_file, token_key_file].into_iter().flatten() {
+        let Self { policies, schema, data, gate, key_file, token_key_file, .. } = &mut config;
+        for relative in [policies, schema, data, gate, key_file, token_key_file].into_iter().flatten() {
             *relative = folder.join(&*relative);
         }
         Ok(config)

@@ -210,11 +210,6 @@ impl Bundle {
         self.names.action(&self.schema, name)
     }
 
-    /// Every action, in order.
-    pub fn actions(&self) -> impl Iterator<Item = &Uid> {
-        self.schema.actions.keys().filter(|uid| self.actions.get(*uid).is_some_and(|action| !action.envs.is_empty()))
-    }
-
     /// The credential that entities of a type are, if they are one.
     pub fn delegate(&self, type_name: &str) -> Option<Delegate> {
         self.schema.types.get(type_name).and_then(EntityType::delegate)

@@ -145,7 +145,7 @@ impl Definition {
         let resources = fixture.actors(Side::Resource, &needed("screens")?)?;
         let actions = match fields.names("actions")? {
             Some(names) => fixture.actions(&names)?,
-            None => bundle.actions().cloned().collect(),
+            None => bundle.actions().map(|(action, _)| action.clone()).collect(),
         };
         let now = match fields.get("options") {
             Some(node) => node.fields(&["now"])?.get("now").map(frozen).transpose()?,

@@ -3,6 +3,7 @@
 mod command;
 mod faults;
 mod formats;
+mod gate;
 mod hub;
 mod matrix;
 mod run_tests;

@@ -136,3 +136,25 @@ fn groups_that_lie_in_themselves() {
     let text = "principalGroups: { a: [b], b: [a] }\ntests:\n  - input: { principals: a, actions: repo.read, resources: models/acme/m1 }\n";
     refused(&faults(&format!("{START}{text}")), 6, "lies in itself");
 }
+
+/// The folder's own page shows the format by two files; both are read.
+#[test]
+fn what_the_page_about_suites_shows_is_a_suite() {
+    let source = crate::program::repository("tests/policy");
+    let page = std::fs::read_to_string(source.join("README.md")).unwrap();
+    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let [suite, fixture] = blocks[..] else { panic!("{} blocks", blocks.len()) };
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir(folder.path().join("testdata")).unwrap();
+    std::fs::copy(source.join("testdata/hub.yaml"), folder.path().join("testdata/hub.yaml")).unwrap();
+    write("entities.json", "[]");
+    write("a_test.yaml", suite);
+    let test = "tests: [{ input: { principals: [ci, nobody], actions: repo.read, resources: [models/acme/m1, gone] }, unlisted: deny }]\n";
+    write("b_test.yaml", &format!("options: {{ now: 2026-05-01T00:00:00Z }}\n{fixture}{test}"));
+    let suites = load(&hub().bundle, &[folder.path().to_owned()]).unwrap_or_else(|faults| panic!("{faults}"));
+    let run = hubwarden::suite::run(&hub().bundle, &suites, &[]);
+    let report = hubwarden::suite::Report::of("", &run);
+    assert_eq!(report.totals.cells, 10);
+    assert!(report.succeeded(), "{}", hubwarden::suite::pretty(&report, false));
+}

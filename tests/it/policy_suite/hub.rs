@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use hubwarden::pdp::{Bundle, BundleSource, SourceFile};
+use hubwarden::pdp::{Bundle, BundleSource, Mutation, SourceFile};
 use hubwarden::suite::{Coverage, Exemptions, Report, Suite, load, pretty, run, text};
 use hubwarden::warden::folder;
 
@@ -107,7 +107,12 @@ fn a_mutant_answers_as_the_policies_that_it_stands_for() {
         assert!(mutants.len() > 10, "the policies were changed");
         let mut differed = 0;
         for (mutation, source) in mutants.into_iter().step_by(step) {
-            let mutated = Bundle::build(source).unwrap_or_else(|faults| panic!("{mutation:?}: {faults}"));
+            let mutated = match (Bundle::build(source), &mutation) {
+                (Ok(mutated), _) => mutated,
+                // The validator refuses what stands behind a negated guard.
+                (Err(_), Mutation::Negate(..)) => continue,
+                (Err(faults), _) => panic!("{mutation:?}: {faults}"),
+            };
             let cells = suites.iter().flat_map(|suite| &suite.tests).flat_map(|test| {
                 let world = test.world.as_ref();
                 test.cells.iter().map(move |cell| (cell, world))
@@ -126,8 +131,7 @@ fn a_mutant_answers_as_the_policies_that_it_stands_for() {
 
 /// Every removal and negation, each with the files that it stands for. A link's text is its template's, so only
 /// policies of their own are changed.
-fn mutants(bundle: &Bundle) -> Vec<(hubwarden::pdp::Mutation, BundleSource)> {
-    use hubwarden::pdp::Mutation;
+fn mutants(bundle: &Bundle) -> Vec<(Mutation, BundleSource)> {
     let mut mutants = Vec::new();
     let own = bundle.effective().filter(|info| info.template.is_none());
     for info in own {
@@ -161,11 +165,7 @@ fn mutants(bundle: &Bundle) -> Vec<(hubwarden::pdp::Mutation, BundleSource)> {
                 // Parentheses around the clause are not part of it.
                 format!("{}!({}){}", &file.text[..start], &file.text[start..end], &file.text[end..])
             };
-            // The validator knows that some guards always hold, and refuses what stands behind their negation.
-            let source = changed(&negated);
-            if Bundle::build(source.clone()).is_ok() {
-                mutants.push((Mutation::Negate(info.id.clone(), index), source));
-            }
+            mutants.push((Mutation::Negate(info.id.clone(), index), changed(&negated)));
         }
     }
     mutants
