@@ -13,7 +13,7 @@ const SUITE: &str = "\
 entities:
   - { uid: { type: User, id: ann } }
   - { uid: { type: User, id: bob } }
-  - { uid: { type: Note, id: n }, attrs: { owner: { type: User, id: ann } } }
+  - { uid: { type: Note, id: n }, attrs: { text: hello, owner: { type: User, id: ann } } }
 tests:
   - input: { principals: [ann, bob], actions: read, resources: n }
     expected: [{ principals: ann, decision: allow }, { principals: bob, decision: deny }]
