@@ -17,8 +17,10 @@ mod fmt;
 mod hub;
 mod import;
 mod key;
+mod matrix;
 mod serve;
 mod terminal;
+mod test;
 mod token;
 mod validate;
 mod version;
@@ -35,8 +37,10 @@ use export::ExportArgs;
 use fmt::FmtArgs;
 use import::ImportArgs;
 use key::KeyArgs;
+use matrix::MatrixArgs;
 use serve::ServeArgs;
 use terminal::Terminal;
+use test::TestArgs;
 use token::TokenArgs;
 use validate::ValidateArgs;
 
@@ -47,7 +51,7 @@ use validate::ValidateArgs;
 ///   1  failure
 ///   2  for `authorize`: denied; else: wrong usage
 ///   3  policies, schema or entities are not valid
-///   4  `authorize`: the schema does not know what was asked about
+///   4  `authorize`: the schema does not know what was asked about; `test`, `matrix`: not as expected
 #[derive(Debug, Parser)]
 #[command(name = "hubwarden", version, verbatim_doc_comment)]
 struct Cli {
@@ -65,6 +69,10 @@ enum Command {
     Validate(ValidateArgs),
     /// Format policy files, keeping what they mean.
     Fmt(FmtArgs),
+    /// Run policy tests.
+    Test(TestArgs),
+    /// Show who gets which answer, and compare it with what was committed.
+    Matrix(MatrixArgs),
     /// Answer one question: may this principal do this action on this resource?
     Authorize(AuthorizeArgs),
     /// Store entities from a file, all of them or none.
@@ -109,6 +117,8 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
         Command::Serve(args) => serve::run(args, setting),
         Command::Validate(args) => validate::run(args, setting),
         Command::Fmt(args) => fmt::run(args, setting),
+        Command::Test(args) => test::run(args, setting),
+        Command::Matrix(args) => matrix::run(args, setting),
         Command::Authorize(args) => authorize::run(args, setting),
         Command::Import(args) => import::run(args, setting),
         Command::Export(args) => export::run(args, setting),

@@ -8,5 +8,6 @@ pub mod hub;
 pub mod json;
 pub mod pdp;
 pub mod store;
+pub mod suite;
 pub mod tokens;
 pub mod warden;

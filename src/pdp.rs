@@ -10,6 +10,7 @@
 mod admit;
 mod answer;
 mod bundle;
+mod clauses;
 mod decide;
 mod engine;
 mod fault;
@@ -28,7 +29,8 @@ mod tests;
 
 pub use admit::{Admission, ContextRules};
 pub use answer::{Answer, Decision, EvaluationError, Reason};
-pub use bundle::{Bundle, BundleSource, PolicyInfo, SourceFile};
+pub use bundle::{Bundle, BundleSource, Environment, PolicyInfo, SourceFile};
+pub use clauses::{Clause, ClauseValue, Inquiry, Keyword, Mutation, PolicyOutcome, PolicyTrace};
 pub use decide::{DecideError, Question};
 pub use engine::{PrepareError, Prepared};
 pub use fault::{Fault, Faults};

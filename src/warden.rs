@@ -16,12 +16,12 @@ mod source;
 mod tests;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
-pub use bundle::{BundleError, BundleOrigin, BundleStatus, store_bundle, stored_bundle};
+pub use bundle::{BundleError, BundleOrigin, BundleStatus, Gate, store_bundle, stored_bundle};
 pub use changes::{Change, ChangeError, DeadId, Patch};
 pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
 pub use metrics::Metrics;
@@ -45,6 +45,8 @@ pub struct Warden {
     status: Mutex<BundleStatus>,
     /// Held for reading by each change from validation to commit, for writing while another schema takes over.
     schema_gate: RwLock<()>,
+    /// What bundles must pass, where one was set.
+    gate: OnceLock<Gate>,
     cache: Arc<FactCache>,
     keys: Keys,
     clock: Arc<dyn Clock>,
@@ -86,6 +88,7 @@ impl Warden {
             status: Mutex::new(BundleStatus::first(&bundle, origin, clock.now())),
             bundle: ArcSwap::from_pointee(bundle),
             schema_gate: RwLock::new(()),
+            gate: OnceLock::new(),
             store,
             cache,
             keys,

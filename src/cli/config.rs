@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::exit::Failure;
 use super::serve::{LimitsConfig, LogFormat, PoliciesFrom};
 use super::terminal::{Color, Format};
-use crate::pdp::{Fault, SourceFile};
+use crate::suite::yaml_fault;
 
 /// Read when it exists and no other file is named.
 const DEFAULT_FILE: &str = "hubwarden.yaml";
@@ -64,6 +64,7 @@ pub(super) struct Config {
     pub token_prefix: Option<String>,
     pub listen: Option<SocketAddr>,
     pub policies_from: Option<PoliciesFrom>,
+    pub gate: Option<PathBuf>,
     pub public_url: Option<String>,
     pub log: Option<String>,
     pub log_format: Option<LogFormat>,
@@ -92,8 +93,8 @@ impl Config {
     fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
         let mut config: Self = serde_saphyr::from_str(text).map_err(|error| Failure::new(fault(&error, text, path)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let Self { policies, schema, data, key_file, token_key_file, .. } = &mut config;
-        for relative in [policies, schema, data, key_file, token_key_file].into_iter().flatten() {
+        let Self { policies, schema, data, gate, key_file, token_key_file, .. } = &mut config;
+        for relative in [policies, schema, data, gate, key_file, token_key_file].into_iter().flatten() {
             *relative = folder.join(&*relative);
         }
         Ok(config)
@@ -102,21 +103,7 @@ impl Config {
 
 /// A fault of the file, as faults of policies are shown.
 fn fault(error: &serde_saphyr::Error, text: &str, path: &Path) -> String {
-    let name = path.display().to_string();
-    let message = error.without_snippet().to_string();
-    let message = message.strip_prefix("error: ").unwrap_or(&message);
-    let fault = match error.location() {
-        None => Fault::of_file(name, message),
-        Some(place) => {
-            let (line, column) = (place.line() as usize, place.column() as usize);
-            let before = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>();
-            let own = format!("line {line} column {column}: ");
-            let message = message.strip_prefix(&own).unwrap_or(message);
-            let message = message.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(message);
-            Fault::at(&SourceFile::new(name, text), before + column.saturating_sub(1), 1, message)
-        }
-    };
-    let shown = fault.to_string();
+    let shown = yaml_fault(error, text, &path.display().to_string()).to_string();
     shown.strip_prefix("error: ").unwrap_or(&shown).to_owned()
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Exit {
     Deny = 2,
     /// The policies, the schema or entities are not valid.
     Invalid = 3,
-    /// `authorize` only: no decision, since the schema does not know what was asked about.
+    /// `authorize`: no decision, since the schema does not know what was asked about.
     Unknown = 4,
 }
 
@@ -27,6 +27,9 @@ impl Exit {
     /// Wrong arguments, in every command but `authorize`; the convention of most programs.
     #[expect(non_upper_case_globals, reason = "reads as the variant that it would be, if 2 were not taken")]
     pub const Usage: Self = Self::Deny;
+    /// `test` and `matrix`: something was not as expected.
+    #[expect(non_upper_case_globals, reason = "as `Usage`")]
+    pub const TestsFailed: Self = Self::Unknown;
 }
 
 impl From<Exit> for ExitCode {
@@ -53,6 +56,10 @@ impl Failure {
 
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::Message { exit: Exit::Invalid, message: message.into() }
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Message { exit: Exit::Usage, message: message.into() }
     }
 
     pub fn unknown(message: impl Into<String>) -> Self {

@@ -5,7 +5,7 @@ mod limits;
 mod logging;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use crate::clock::SystemClock;
 use crate::http::{ServeError, ServeOptions, Server};
 use crate::hub::Hub;
 use crate::store::Store;
+use crate::suite;
 use crate::warden::{BundleOrigin, Warden, Watch, embedded, folder, store_bundle, stored_bundle};
 use demo::Demo;
 pub(super) use limits::LimitsConfig;
@@ -45,6 +46,9 @@ pub(super) struct ServeArgs {
     /// Who owns the policies: a folder (or the program itself), or the store, through the API
     #[arg(long, value_enum, env = "HUBWARDEN_POLICIES_FROM")]
     policies_from: Option<PoliciesFrom>,
+    /// Suites that policies must pass before they take over, also the first ones
+    #[arg(long, value_name = "DIR", env = "HUBWARDEN_GATE")]
+    gate: Option<PathBuf>,
     /// The address that clients reach this server at, as published in metadata
     #[arg(long, value_name = "URL", env = "HUBWARDEN_PUBLIC_URL")]
     public_url: Option<String>,
@@ -53,7 +57,7 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     log: LogArgs,
     /// Serve an example hub from a temporary folder, and print questions worth asking
-    #[arg(long, conflicts_with_all = ["data", "policies", "schema", "policies_from"])]
+    #[arg(long, conflicts_with_all = ["data", "policies", "schema", "policies_from", "gate"])]
     demo: bool,
 }
 
@@ -77,6 +81,9 @@ pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> 
     });
     let folder = demo.as_ref().map_or_else(|| args.data.folder(setting), |demo| demo.folder().to_owned());
     let hub = Arc::new(args.hub.open(Arc::clone(&warden), &folder, setting)?);
+    if let Some(suites) = args.gate.clone().or_else(|| setting.config.gate.clone()) {
+        warden.guard(Box::new(move |bundle| suite::gate(bundle, std::slice::from_ref(&suites))))?;
+    }
     let options = ServeOptions {
         public_url: args.public_url.clone().or_else(|| setting.config.public_url.clone()),
         limits: setting.config.limits.limits(),

@@ -99,6 +99,7 @@ fn refused(error: BundleError) -> Failure {
         BundleError::NotConforming { count, .. } => {
             conflict("entities_do_not_conform").detailed(json!({"entities": count}))
         }
+        BundleError::Gate(_) => Failure::new(StatusCode::BAD_REQUEST, "tests_failed", message),
         BundleError::ReadOnly(_) => conflict("read_only"),
         BundleError::Conflict(hash) => Failure::precondition(message).detailed(json!({"bundle": hash})),
         BundleError::Store(error) => error.into(),

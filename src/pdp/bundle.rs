@@ -1,22 +1,24 @@
 //! A bundle: a schema and its policies, compiled for answering. Immutable; its hash is its name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 
-use cedar_policy::{EntityUid, Policy, Schema as EngineSchema};
+use cedar_policy::{EntityUid, Policy, PolicySet, Schema as EngineSchema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
 use super::admit::{Admission, is_clock};
 use super::answer::Reason;
+use super::clauses::Clauses;
 use super::engine::{self, ActionEntity};
 use super::fault::{Fault, Faults};
 use super::gateway::Gateway;
 use super::index::{self, Indexed};
 use super::names::{NameFault, Names};
 use super::policies::{self, Loaded};
-use super::reach::Reach;
-use super::reasons::{Cause, Reasons};
+use super::reach::{CONTEXT, Reach};
+use super::reasons::{self, Cause, Reasons};
 use super::schema::{CLOCK, Delegate, EntityType, Schema};
 use super::{links, schema};
 use crate::entity::Uid;
@@ -102,6 +104,19 @@ pub struct Bundle {
     pub(super) infos: BTreeMap<SmolStr, PolicyInfo>,
     pub(super) reasons: Reasons,
     pub(super) actions: HashMap<Uid, CompiledAction>,
+    /// As they were read, with their places.
+    pub(super) policies: PolicySet,
+    /// Made when somebody asks why: deciding does not need them.
+    pub(super) clauses: OnceLock<Clauses>,
+}
+
+/// A combination of types that the schema allows questions for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Environment {
+    pub principal: SmolStr,
+    /// The action's id.
+    pub action: SmolStr,
+    pub resource: SmolStr,
 }
 
 impl std::fmt::Debug for Bundle {
@@ -144,6 +159,8 @@ impl Bundle {
             schema,
             reasons,
             actions,
+            policies: loaded.policies,
+            clauses: OnceLock::new(),
             source,
         })
     }
@@ -196,6 +213,39 @@ impl Bundle {
     /// The credential that entities of a type are, if they are one.
     pub fn delegate(&self, type_name: &str) -> Option<Delegate> {
         self.schema.types.get(type_name).and_then(EntityType::delegate)
+    }
+
+    /// Every combination of types that questions can be asked for, in order.
+    pub fn environments(&self) -> BTreeSet<Environment> {
+        let of = |(uid, action): (&Uid, &CompiledAction)| {
+            let environment = |env: &Env| Environment {
+                principal: env.principal.clone(),
+                action: uid.id().clone(),
+                resource: env.resource.clone(),
+            };
+            action.envs.iter().map(environment).collect::<Vec<_>>()
+        };
+        self.actions.iter().flat_map(of).collect()
+    }
+
+    /// Whether a refusal can have a reason code: one of the list, or any while there is no list.
+    pub fn knows_reason(&self, code: &str) -> bool {
+        self.reasons.knows(code) || reasons::BUILT_IN.contains(&code)
+    }
+
+    /// Whether an action's answer can depend on the clock.
+    pub fn reads_clock(&self, action: &Uid) -> bool {
+        let reads = |env: &Env| env.reach.node(CONTEXT).is_some_and(|node| node.attributes.contains_key(CLOCK));
+        self.actions.get(action).is_some_and(|action| action.clock && action.envs.iter().any(reads))
+    }
+
+    /// Every uid that exists by schema, since its type lists its ids.
+    pub fn enumerated(&self) -> impl Iterator<Item = Uid> {
+        let ids = |(name, ty): (&SmolStr, &EntityType)| {
+            let ids = ty.ids.iter().flatten();
+            ids.map(|id| Uid::new(name.clone(), id.clone())).collect::<Vec<_>>()
+        };
+        self.schema.types.iter().flat_map(ids)
     }
 
     /// Whether the ids of a type are fixed by the schema.

@@ -54,6 +54,14 @@ impl Bundle {
     /// # Errors
     /// A question that the schema does not know, or facts that cannot be had. Never a decision.
     pub fn decide(&self, question: &Question, facts: &dyn Facts) -> Result<Answer, DecideError> {
+        match self.load(question, facts)? {
+            Loaded::Dead(answer) => Ok(answer),
+            Loaded::Case(case) => case.answer(),
+        }
+    }
+
+    /// Everything that a question needs, not yet decided.
+    pub(super) fn load<'a>(&'a self, question: &Question, facts: &'a dyn Facts) -> Result<Loaded<'a>, DecideError> {
         let mut slice = Slice::new(&self.schema, facts);
         let action =
             self.actions.get(&question.action).ok_or_else(|| DecideError::UnknownAction(question.action.clone()))?;
@@ -73,7 +81,7 @@ impl Bundle {
         }
         if let Some(delegate) = self.delegate(question.principal.type_name()) {
             let Fact::Present(prepared) = slice.fact(&question.principal)? else {
-                return Ok(self.dead_credential(&question, &mut slice)?);
+                return Ok(Loaded::Dead(self.dead_credential(&question, &mut slice)?));
             };
             if let Some(Value::Entity(owner)) = prepared.entity().attrs.get(&delegate.attribute) {
                 let credential = std::mem::replace(&mut question.principal, owner.clone());
@@ -91,7 +99,7 @@ impl Bundle {
                 principal: question.principal.type_name().clone(),
                 resource: question.resource.type_name().clone(),
             })?;
-        Case::load(self, question, action, env, slice)?.answer()
+        Case::load(self, question, action, env, slice).map(|case| Loaded::Case(Box::new(case)))
     }
 
     /// The answer to a credential that is not stored: nothing can be asked of its owner.
@@ -127,19 +135,33 @@ impl Bundle {
     }
 }
 
+/// A question ready to be decided.
+pub(super) enum Loaded<'a> {
+    /// Its credential is not stored, which is the answer.
+    Dead(Answer),
+    Case(Box<Case<'a>>),
+}
+
+/// The action of visibility, asked of the same principal and resource.
+pub(super) struct Visibility<'a> {
+    pub env: &'a Env,
+    pub request: Request,
+    pub entities: cedar_policy::Entities,
+}
+
 /// One question with everything loaded.
-struct Case<'a> {
-    bundle: &'a Bundle,
+pub(super) struct Case<'a> {
+    pub bundle: &'a Bundle,
     action: &'a CompiledAction,
-    env: &'a Env,
-    question: Question,
+    pub env: &'a Env,
+    pub question: Question,
     slice: Slice<'a>,
     /// Reason codes of named entities that are not there.
     missing: Vec<&'a str>,
-    request: Request,
-    entities: cedar_policy::Entities,
-    principals: Vec<cedar_policy::EntityUid>,
-    resources: Vec<cedar_policy::EntityUid>,
+    pub request: Request,
+    pub entities: cedar_policy::Entities,
+    pub principals: Vec<cedar_policy::EntityUid>,
+    pub resources: Vec<cedar_policy::EntityUid>,
 }
 
 impl<'a> Case<'a> {
@@ -171,9 +193,29 @@ impl<'a> Case<'a> {
         Ok(Self { bundle, action, env, question, slice, missing, request, entities, principals, resources })
     }
 
-    fn answer(self) -> Result<Answer, DecideError> {
-        let forbids = self.run(&self.env.forbids);
-        let permits = self.run(&self.env.permits);
+    pub fn answer(&self) -> Result<Answer, DecideError> {
+        let run = |policies: &super::index::Indexed| {
+            policies.evaluate(&self.request, &self.entities, &self.principals, &self.resources)
+        };
+        let visible = || {
+            let evaluated = self.visibility()?.map(|visible| {
+                let run = |policies: &super::index::Indexed| {
+                    policies.evaluate(&visible.request, &visible.entities, &self.principals, &self.resources)
+                };
+                (run(&visible.env.permits), run(&visible.env.forbids))
+            });
+            Ok(evaluated)
+        };
+        self.judge(run(&self.env.permits), run(&self.env.forbids), visible)
+    }
+
+    /// The answer that outcomes of policies make. `visible` gives those of [`Case::visibility`], if there is one.
+    pub fn judge(
+        &self,
+        permits: Outcome,
+        forbids: Outcome,
+        visible: impl FnOnce() -> Result<Option<(Outcome, Outcome)>, DecideError>,
+    ) -> Result<Answer, DecideError> {
         let mut errors: Vec<_> = forbids.errors.iter().chain(&permits.errors).cloned().collect();
         if !self.missing.is_empty() {
             // Policies cannot read what is not there; that it is not there is the reason, not an error.
@@ -185,40 +227,32 @@ impl<'a> Case<'a> {
             let determining = permits.satisfied.into_iter().collect();
             return Ok(Answer { decision: Decision::Allow, determining, reason: None, errors, hidden: false });
         }
-        let hidden = self.hidden(&permits, &forbids)?;
+        // Whether the caller may not even see the resource: nothing permits the action of visibility, or a forbid
+        // that `@hides` stops it.
+        let hidden = match &self.action.visible_by {
+            Some(visible) if *visible == self.question.action => self.hides(&permits, &forbids),
+            _ => visible()?.is_some_and(|(permits, forbids)| self.hides(&permits, &forbids)),
+        };
         let reason = self.reason(&permits, &forbids, !errors.is_empty(), hidden);
         let determining = forbids.satisfied.into_iter().collect();
         Ok(Answer { decision: Decision::Deny, determining, reason, errors, hidden: hidden || !self.missing.is_empty() })
     }
 
-    fn run(&self, policies: &super::index::Indexed) -> Outcome {
-        policies.evaluate(&self.request, &self.entities, &self.principals, &self.resources)
-    }
-
-    /// Whether the caller may not even see the resource: nothing permits the action of visibility, or a forbid that
-    /// `@hides` stops it.
-    fn hidden(&self, permits: &Outcome, forbids: &Outcome) -> Result<bool, DecideError> {
-        let Some(visible) = &self.action.visible_by else {
-            return Ok(false);
+    /// The action of visibility, where it is another one that applies to the same types.
+    pub fn visibility(&self) -> Result<Option<Visibility<'a>>, DecideError> {
+        let another = self.action.visible_by.as_ref().filter(|visible| **visible != self.question.action);
+        let Some((uid, action)) = another.and_then(|uid| Some((uid, self.bundle.actions.get(uid)?))) else {
+            return Ok(None);
         };
-        if *visible == self.question.action {
-            return Ok(self.hides(permits, forbids));
-        }
         let same_types = |env: &&Env| env.principal == self.env.principal && env.resource == self.env.resource;
-        let Some(action) = self.bundle.actions.get(visible) else {
-            return Ok(false);
-        };
         let Some(env) = action.envs.iter().find(same_types) else {
-            return Ok(false);
+            return Ok(None);
         };
-        let question = Question { action: visible.clone(), ..self.question.clone() };
+        let question = Question { action: uid.clone(), ..self.question.clone() };
         let context = engine::context(&question.context).map_err(DecideError::Context)?;
         let request = request(&question, context)?;
         let entities = self.slice.entities(&action.entity)?;
-        let run = |policies: &super::index::Indexed| {
-            policies.evaluate(&request, &entities, &self.principals, &self.resources)
-        };
-        Ok(self.hides(&run(&env.permits), &run(&env.forbids)))
+        Ok(Some(Visibility { env, request, entities }))
     }
 
     fn hides(&self, permits: &Outcome, forbids: &Outcome) -> bool {

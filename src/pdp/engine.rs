@@ -8,8 +8,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cedar_policy::{Context, Entities, EntityUid, Policy, RestrictedExpression, Template};
-use cedar_policy_core::ast::{Eid, Entity as EngineEntity, EntityType, EntityUID, Name, RestrictedExpr};
+use cedar_policy::{Context, Entities, EntityUid, Expression, Policy, RestrictedExpression, Template};
+use cedar_policy_core::ast::{
+    Eid, Entity as EngineEntity, EntityType, EntityUID, Expr, ExprKind, Name, RestrictedExpr, UnaryOp,
+};
 use cedar_policy_core::entities::{Entities as EngineEntities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::evaluator::RestrictedEvaluator;
 use cedar_policy_core::extensions::Extensions;
@@ -132,6 +134,67 @@ pub(super) fn policy_offset(policy: &Policy) -> usize {
 pub(super) fn template_offset(template: &Template) -> usize {
     let template: &cedar_policy_core::ast::Template = template.as_ref();
     template.loc().map_or(0, cedar_policy_core::parser::Loc::start)
+}
+
+/// A `when` or `unless`, as the conjuncts that it is made of.
+pub(super) struct Condition {
+    pub unless: bool,
+    pub conjuncts: Vec<Conjunct>,
+}
+
+/// One operand of a condition's `&&`, and where it stands in its file, in bytes.
+pub(super) struct Conjunct {
+    pub expression: Expression,
+    pub offset: usize,
+    pub length: usize,
+}
+
+/// A policy's conditions in the order of evaluation. `text` is the file that the policy was read from.
+///
+/// The engine keeps them as one expression, `when`s joined by `&&` and `unless`es as negations at the place of the whole
+/// `unless { … }`; the conjuncts of neighbouring `when`s come out as one condition, which means the same.
+pub(super) fn conditions(policy: &Policy, text: &str) -> Vec<Condition> {
+    let policy: &cedar_policy_core::ast::Policy = policy.as_ref();
+    let mut conditions: Vec<Condition> = Vec::new();
+    let mut parts = Vec::new();
+    policy.non_scope_constraints().into_iter().for_each(|whole| operands(whole, &mut parts));
+    for part in parts {
+        match unless_body(part, text) {
+            Some(body) => {
+                let mut inside = Vec::new();
+                operands(body, &mut inside);
+                conditions.push(Condition { unless: true, conjuncts: inside.into_iter().map(conjunct).collect() });
+            }
+            None => match conditions.last_mut() {
+                Some(last) if !last.unless => last.conjuncts.push(conjunct(part)),
+                _ => conditions.push(Condition { unless: false, conjuncts: vec![conjunct(part)] }),
+            },
+        }
+    }
+    conditions
+}
+
+fn operands<'a>(expression: &'a Expr, found: &mut Vec<&'a Expr>) {
+    match expression.expr_kind() {
+        ExprKind::And { left, right } => {
+            operands(left, found);
+            operands(right, found);
+        }
+        _ => found.push(expression),
+    }
+}
+
+fn unless_body<'a>(expression: &'a Expr, text: &str) -> Option<&'a Expr> {
+    let start = expression.source_loc()?.start();
+    match expression.expr_kind() {
+        ExprKind::UnaryApp { op: UnaryOp::Not, arg } if text.get(start..)?.starts_with("unless") => Some(arg),
+        _ => None,
+    }
+}
+
+fn conjunct(expression: &Expr) -> Conjunct {
+    let (start, end) = expression.source_loc().map_or((0, 0), |loc| (loc.start(), loc.end()));
+    Conjunct { expression: expression.clone().into(), offset: start, length: end.saturating_sub(start) }
 }
 
 fn engine_uid(uid: &Uid) -> Result<EntityUID, String> {

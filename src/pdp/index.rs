@@ -56,6 +56,33 @@ impl Indexed {
         set.add(as_static(policy)?).map_err(|error| error.to_string())
     }
 
+    /// Every policy, whatever entities its scope names.
+    pub fn all(&self) -> impl Iterator<Item = &Policy> {
+        let nested = self.by_both.values().flat_map(HashMap::values);
+        let sets = self.by_principal.values().chain(self.by_resource.values()).chain(nested);
+        std::iter::once(&self.any).chain(sets).flat_map(PolicySet::policies)
+    }
+
+    /// The sets in which a policy's scope can match.
+    fn candidates(&self, principals: &[EntityUid], resources: &[EntityUid]) -> Vec<&PolicySet> {
+        let mut sets = Vec::new();
+        if !self.any.is_empty() {
+            sets.push(&self.any);
+        }
+        if !self.by_resource.is_empty() {
+            sets.extend(resources.iter().filter_map(|uid| self.by_resource.get(uid)));
+        }
+        if !self.by_principal.is_empty() || !self.by_both.is_empty() {
+            for principal in principals {
+                sets.extend(self.by_principal.get(principal));
+                if let Some(both) = self.by_both.get(principal) {
+                    sets.extend(resources.iter().filter_map(|uid| both.get(uid)));
+                }
+            }
+        }
+        sets
+    }
+
     /// Evaluates the candidates. `principals` and `resources` are the question's entity and all its ancestors.
     pub fn evaluate(
         &self,
@@ -65,23 +92,24 @@ impl Indexed {
         resources: &[EntityUid],
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut run = |set: &PolicySet| outcome.run(request, set, entities);
-        if !self.any.is_empty() {
-            run(&self.any);
-        }
-        if !self.by_resource.is_empty() {
-            resources.iter().filter_map(|uid| self.by_resource.get(uid)).for_each(&mut run);
-        }
-        if !self.by_principal.is_empty() || !self.by_both.is_empty() {
-            for principal in principals {
-                self.by_principal.get(principal).into_iter().for_each(&mut run);
-                if let Some(both) = self.by_both.get(principal) {
-                    resources.iter().filter_map(|uid| both.get(uid)).for_each(&mut run);
-                }
-            }
-        }
+        self.candidates(principals, resources).into_iter().for_each(|set| outcome.run(request, set, entities));
         outcome
     }
+}
+
+/// Whether the entities that a policy's scope names are those of a question, each given with all its ancestors.
+pub(super) fn scope_matches(policy: &Policy, principals: &[EntityUid], resources: &[EntityUid]) -> bool {
+    let principal = match policy.principal_constraint() {
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => true,
+        PrincipalConstraint::Eq(uid) => principals.first() == Some(&uid),
+        PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) => principals.contains(&uid),
+    };
+    let resource = match policy.resource_constraint() {
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => true,
+        ResourceConstraint::Eq(uid) => resources.first() == Some(&uid),
+        ResourceConstraint::In(uid) | ResourceConstraint::IsIn(_, uid) => resources.contains(&uid),
+    };
+    principal && resource
 }
 
 impl Outcome {

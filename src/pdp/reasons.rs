@@ -21,6 +21,9 @@ pub(super) const NOT_PERMITTED: &str = "not_permitted";
 pub(super) const FORBIDDEN: &str = "forbidden";
 pub(super) const EVALUATION_ERROR: &str = "evaluation_error";
 
+/// In the order in which they tell most.
+pub(super) const BUILT_IN: [&str; 4] = [NOT_FOUND, FORBIDDEN, NOT_PERMITTED, EVALUATION_ERROR];
+
 /// One line of `reasons.json`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -87,8 +90,7 @@ impl Reasons {
     }
 
     fn rank(&self, code: &str) -> usize {
-        let builtin = [NOT_FOUND, FORBIDDEN, NOT_PERMITTED, EVALUATION_ERROR];
-        let unlisted = || builtin.iter().position(|known| *known == code).map_or(0, |at| at + 1);
+        let unlisted = || BUILT_IN.iter().position(|known| *known == code).map_or(0, |at| at + 1);
         self.ranks.get(code).copied().unwrap_or_else(|| self.entries.len() + unlisted())
     }
 }

@@ -65,6 +65,9 @@ pub enum BundleError {
     ReadOnly(&'static str),
     #[error("the bundle in force is {0}")]
     Conflict(String),
+    /// What the gate said ([`Warden::guard`]).
+    #[error("the policies do not pass their tests: {0}")]
+    Gate(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -88,7 +91,25 @@ impl BundleStatus {
     }
 }
 
+/// Judges a bundle before it takes over, e.g. by its tests.
+pub type Gate = Box<dyn Fn(&Bundle) -> Result<(), String> + Send + Sync>;
+
 impl Warden {
+    /// Puts a gate before every bundle from now on, the one in force included.
+    ///
+    /// # Errors
+    /// The bundle in force does not pass.
+    pub fn guard(&self, gate: Gate) -> Result<(), BundleError> {
+        gate(&self.bundle()).map_err(BundleError::Gate)?;
+        // A second gate is never set; were it, the first one would stay.
+        let _ = self.gate.set(gate);
+        Ok(())
+    }
+
+    fn pass_gate(&self, bundle: &Bundle) -> Result<(), BundleError> {
+        self.gate.get().map_or(Ok(()), |gate| gate(bundle)).map_err(BundleError::Gate)
+    }
+
     pub fn bundle_status(&self) -> BundleStatus {
         self.status.lock().clone()
     }
@@ -153,6 +174,7 @@ impl Warden {
             BundleOrigin::Folder { .. } => return Err(BundleError::ReadOnly("a folder")),
         }
         let bundle = Bundle::build(source)?;
+        self.pass_gate(&bundle)?;
         let _gate = self.schema_gate.write();
         let current = self.bundle();
         if expect.is_some_and(|hash| hash != current.hash()) {
@@ -170,6 +192,7 @@ impl Warden {
     }
 
     fn take_over(&self, bundle: Bundle) -> Result<(), BundleError> {
+        self.pass_gate(&bundle)?;
         let _gate = self.schema_gate.write();
         self.adopt_schema(&bundle)?;
         self.swap(bundle);

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 /// layer knows the next ones only. `main.rs` sees the library as `hubwarden::cli`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["http", "hub", "tokens", "warden", "pdp", "store", "entity", "json", "clock"]),
+    ("cli", &["http", "suite", "hub", "tokens", "warden", "pdp", "store", "entity", "json", "clock"]),
     ("http", &["hub", "tokens", "warden", "pdp", "store", "entity", "json", "clock"]),
     ("hub", &["tokens", "warden", "pdp", "store", "entity", "clock"]),
+    ("suite", &["pdp", "entity", "json", "clock"]),
     ("warden", &["pdp", "store", "entity", "json", "clock"]),
     ("tokens", &["entity", "clock"]),
     ("pdp", &["entity", "json"]),
@@ -36,13 +37,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tower", &["http"]),
     ("tower_http", &["http"]),
     ("utoipa", &["http"]),
-    ("notify", &["warden"]),
+    ("notify", &["warden", "cli/test"]),
     ("rust_embed", &["warden/source.rs"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("indicatif", &["cli"]),
     ("ureq", &["cli"]),
-    ("serde_saphyr", &["cli"]),
+    ("serde_saphyr", &["suite/yaml.rs", "cli/config.rs"]),
+    ("quick_junit", &["suite/report/junit.rs"]),
     ("tracing_subscriber", &["cli"]),
 ];
 
@@ -185,10 +187,14 @@ fn only_the_clock_asks_the_system_for_the_time() {
 
 #[test]
 fn nothing_in_the_program_knows_what_a_hub_is() {
-    // The face of the hub, and the demonstration's cast, may; deciding and storing must not.
+    // The face of the hub, its words in fixtures, and the demonstration's cast, may; deciding and storing must not.
     let words = ["Hub::", "repo.", "\"Repo\"", "organization", "models/"];
     let mut faults = Vec::new();
-    for source in sources().iter().filter(|source| ["pdp", "store", "warden"].contains(&source.layer())) {
+    let neutral = ["pdp", "store", "warden", "suite"];
+    for source in sources().iter().filter(|source| neutral.contains(&source.layer())) {
+        if source.path.starts_with("suite/fixture/hub") {
+            continue;
+        }
         for (number, line) in source.code().filter(|_| !source.is_test()) {
             let code = line.split("//").next().unwrap();
             if words.iter().any(|word| code.contains(word)) {

@@ -34,6 +34,7 @@ mod http_support;
 mod http_tokens;
 mod laws;
 mod layering;
+mod policy_suite;
 mod program;
 mod readme;
 mod store_crash;
