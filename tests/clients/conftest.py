@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 
 import pytest
 
@@ -65,11 +66,20 @@ def refused(hub, hf):
         hub.heard.append(f"{error!r} {error}".encode())
         # Whatever is local about an error, the server's answer is behind it.
         answer = error if isinstance(error, HfHubHTTPError) else error.__cause__
-        error.reason = answer.response.headers.get("Hubwarden-Reason")
         error.status = answer.response.status_code
+        error.reason = answer.response.headers.get("Hubwarden-Reason") or _reason(hub, answer.response.request)
         return error
 
     return call
+
+
+def _reason(hub, request):
+    """An `auth-check` tells its client no code: the same question, with the same credential, as a service asks it."""
+    asked = re.fullmatch(r"/api/(.+)/auth-check(/write)?", request.url.path)
+    if not asked:
+        return None
+    action = "repo.write" if asked[2] else "repo.content.read"
+    return hub.check(request.headers.get("Authorization"), action, asked[1])["reason"]["code"]
 
 
 def pytest_collection_modifyitems(items):

@@ -42,8 +42,10 @@ class Hub:
         ready = scratch / "ready.json"
         self._log = (scratch / "start.log").open("wb")
         self._process = subprocess.Popen([START, "--ready-file", ready], stdout=self._log, stderr=self._log)
+        deadline = time.monotonic() + 120
         while not ready.exists():
-            if self._process.poll() is not None:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
                 raise RuntimeError((scratch / "start.log").read_text())
             time.sleep(0.02)
         assert ready.stat().st_mode & 0o777 == 0o600, "the file with the secrets is its owner's alone"
@@ -96,9 +98,9 @@ class Hub:
         assert got.status in expected, f"{method} {path}: {got!r}"
         return json.loads(got.body) if got.body else None
 
-    def check(self, token, action, repo):
-        """What hubwarden answers a service that was given this token."""
-        credential = {"authorization": f"Bearer {token}"} if token else {}
+    def check(self, authorization, action, repo):
+        """What hubwarden answers a service that was sent this `Authorization`."""
+        credential = {"authorization": authorization} if authorization else {}
         return self.operate("POST", "/v1/check", {**credential, "action": action, "resource": {"type": "repo", "id": repo}})
 
     def person(self, name, *memberships):
@@ -162,6 +164,18 @@ class Hub:
         }
 
     # ---- processes
+
+    def printed(self):
+        """What the script told the person who started it."""
+        end = "token refresh"
+        deadline = time.monotonic() + 30
+        while end not in (text := (self.scratch / "start.log").read_text()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return text
+
+    def wait(self):
+        """What the script ends with by itself."""
+        return self._process.wait(timeout=60)
 
     def signal(self, name, number):
         """To one of the servers, or to `start`, the script that watches them."""
