@@ -27,7 +27,9 @@ class Git:
         if token:
             environment["TOKEN"] = token
             command += ["-c", f"credential.helper={HELPER}"]
-        run = subprocess.run([*command, *arguments], cwd=cwd or self.folder, env=environment, capture_output=True, text=True, check=False)
+        run = subprocess.run(
+            [*command, *arguments], cwd=cwd or self.folder, env=environment, capture_output=True, text=True, check=False
+        )
         said = run.stdout + run.stderr
         if "TRACE" not in " ".join(variables):
             self.hub.heard.append(said.encode())

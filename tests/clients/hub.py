@@ -101,7 +101,9 @@ class Hub:
     def check(self, authorization, action, repo):
         """What hubwarden answers a service that was sent this `Authorization`."""
         credential = {"authorization": authorization} if authorization else {}
-        return self.operate("POST", "/v1/check", {**credential, "action": action, "resource": {"type": "repo", "id": repo}})
+        return self.operate(
+            "POST", "/v1/check", {**credential, "action": action, "resource": {"type": "repo", "id": repo}}
+        )
 
     def person(self, name, *memberships):
         """Somebody new: `acme/write` is a level, `accepted`, `pending` or `rejected` a state at the gated dataset."""
@@ -117,7 +119,9 @@ class Hub:
     def token(self, user, role, *arguments, name=None):
         """A new token's value; its id is in `ids` under its name."""
         name = name or f"{user}-{role}-{len(self.secrets)}"
-        made = json.loads(self.run("token", "create", "--format", "json", "--user", user, "--name", name, "--role", role, *arguments))
+        made = json.loads(
+            self.run("token", "create", "--format", "json", "--user", user, "--name", name, "--role", role, *arguments)
+        )
         self.ids[name] = made["token"]["id"]
         self.secrets[name] = made["value"]
         return made["value"]

@@ -28,7 +28,10 @@ def test_no_header_of_a_client_makes_it_somebody(hub, forged):
         answer = hub.ask(FILE, token, headers=forged)
         assert (answer.status, answer.reason) == (status, reason)
     assert hub.ask(PUSH, headers=forged).status == 401
-    assert (hub.ask(PUSH, hub["notebook"], headers=forged).status, hub.ask(PUSH, hub["notebook"], headers=forged).reason) == (403, "token_role")
+    assert (
+        hub.ask(PUSH, hub["notebook"], headers=forged).status,
+        hub.ask(PUSH, hub["notebook"], headers=forged).reason,
+    ) == (403, "token_role")
     assert hub.ask("/api/models/acme/tiny/auth-check", headers=forged).status == 401
     assert hub.ask(FILE, hub["notebook"], headers=forged).status == 200, "nor does it harm who may"
 
@@ -108,7 +111,15 @@ def test_without_hubwarden_nobody_passes_and_nobody_is_told_that_it_was_them(own
     # The script would stop the whole hub when a server ends: it is held meanwhile.
     own_hub.signal("start", signal.SIGSTOP)
     own_hub.signal("hubwarden", signal.SIGKILL)
-    for path in (FILE, PUBLIC, PUSH, "/acme/open/info/refs?service=git-upload-pack", "/api/models/acme/open", "/api/whoami-v2", "/api/models/acme/open/auth-check"):
+    for path in (
+        FILE,
+        PUBLIC,
+        PUSH,
+        "/acme/open/info/refs?service=git-upload-pack",
+        "/api/models/acme/open",
+        "/api/whoami-v2",
+        "/api/models/acme/open/auth-check",
+    ):
         for token in (None, own_hub["laptop"]):
             answer = own_hub.ask(path, token)
             while path == FILE and answer.status == 200:  # it is still dying

@@ -2,7 +2,6 @@
 
 import base64
 import os
-import pathlib
 
 TINY, OPEN, SKETCH = "acme/tiny", "acme/open", "alice/sketch"
 FETCH, PUSH = "info/refs?service=git-upload-pack", "info/refs?service=git-receive-pack"
@@ -125,13 +124,21 @@ def test_without_a_token_git_is_asked_for_one_whether_the_repository_exists_or_n
     hidden, missing = git.clone(TINY), git.clone("acme/nothing")
     assert "could not read Username" in hidden and "could not read Username" in missing
     hidden, missing = hub.ask(f"/{TINY}/{FETCH}"), hub.ask(f"/acme/nothing/{FETCH}")
-    assert (hidden.status, hidden.reason, hidden.body) == (missing.status, missing.reason, missing.body) == (401, "not_found", hidden.body)
+    assert (
+        (hidden.status, hidden.reason, hidden.body)
+        == (missing.status, missing.reason, missing.body)
+        == (401, "not_found", hidden.body)
+    )
 
 
 def test_a_stranger_cannot_tell_a_private_repository_from_none(hub, git):
     assert "not found" in git.clone(TINY, hub["phone"])
     hidden, missing = hub.ask(f"/{TINY}/{FETCH}", hub["phone"]), hub.ask(f"/acme/nothing/{FETCH}", hub["phone"])
-    assert (hidden.status, hidden.reason, hidden.body) == (missing.status, missing.reason, missing.body) == (404, "not_found", hidden.body)
+    assert (
+        (hidden.status, hidden.reason, hidden.body)
+        == (missing.status, missing.reason, missing.body)
+        == (404, "not_found", hidden.body)
+    )
 
 
 def test_a_gated_dataset_is_cloned_by_who_was_accepted_and_by_members(hub, git):

@@ -1,6 +1,7 @@
 """What changes about a person or a token counts for the next request of a token that exists already."""
 
 import datetime
+import json
 import time
 
 FILE = "/acme/tiny/resolve/main/config.json"
@@ -21,7 +22,14 @@ def test_who_leaves_the_organization_loses_it_with_every_token(hub, hf, git, ref
     hub.move("lea", out_of="acme/write")
     for number, token in enumerate(tokens):
         assert "not found" in git.clone("acme/tiny", token)
-        error = refused(hf.errors.RepositoryNotFoundError, hf.hf_hub_download, "acme/tiny", "config.json", token=token, cache_dir=tmp_path / f"after-{number}")
+        error = refused(
+            hf.errors.RepositoryNotFoundError,
+            hf.hf_hub_download,
+            "acme/tiny",
+            "config.json",
+            token=token,
+            cache_dir=tmp_path / f"after-{number}",
+        )
         assert (error.status, error.reason) == (404, "not_found")
         for path in (FILE, FETCH, PUSH):
             assert (hub.ask(path, token).status, hub.ask(path, token).reason) == (404, "not_found")
@@ -68,7 +76,9 @@ def test_a_push_that_was_begun_is_stopped_when_the_level_is_lost_in_between(hub)
 def test_whose_access_to_a_gated_dataset_is_taken_back_is_refused(hub, hf, refused, tmp_path):
     hub.person("gustav", "accepted")
     token = hub.token("gustav", "read")
-    get = lambda where: hf.hf_hub_download("acme/prompts", "prompts.jsonl", repo_type="dataset", token=token, cache_dir=tmp_path / where)
+    get = lambda where: hf.hf_hub_download(
+        "acme/prompts", "prompts.jsonl", repo_type="dataset", token=token, cache_dir=tmp_path / where
+    )
     get("before")
     hub.move("gustav", out_of="accepted", into="rejected")
     error = refused(hf.errors.GatedRepoError, get, "after")
@@ -76,12 +86,12 @@ def test_whose_access_to_a_gated_dataset_is_taken_back_is_refused(hub, hf, refus
 
 
 def test_a_token_that_expires_is_refused_from_then_on_also_where_anybody_may_read(hub, hf, git, refused):
-    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=5)
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=3)
     token = hub.token("alice", "write", "--expires", end.strftime("%Y-%m-%dT%H:%M:%SZ"), name="short-lived")
     assert hub.ask(FILE, token).status == 200
     # Asked until the clock has come there: no longer than the time that it has to live.
     while hub.ask(FILE, token).status == 200:
-        assert datetime.datetime.now(datetime.timezone.utc) < end + datetime.timedelta(seconds=1)
+        assert datetime.datetime.now(datetime.UTC) < end + datetime.timedelta(seconds=1)
         time.sleep(0.1)
     for path in (FILE, FETCH, PUSH, PUBLIC):
         answer = hub.ask(path, token)
@@ -122,7 +132,9 @@ def test_only_an_admin_of_the_organization_revokes_its_tokens(hub):
     hub.person("rosa", "acme/write")
     token = hub.token("rosa", "write", name="rosa-kept")
     for actor in ("alice", "greta"):
-        hub.operate("POST", f"/v1/organizations/acme/tokens/{hub.ids['rosa-kept']}/revoke", actor=actor, expected=(403, 404))
+        hub.operate(
+            "POST", f"/v1/organizations/acme/tokens/{hub.ids['rosa-kept']}/revoke", actor=actor, expected=(403, 404)
+        )
     assert hub.ask(FILE, token).status == 200
 
 
@@ -130,7 +142,7 @@ def test_a_token_that_was_reported_as_leaked_is_dead(hub):
     hub.person("lola", "acme/read")
     token = hub.token("lola", "read")
     assert hub.ask(FILE, token).status == 200
-    body = '{"credentials": ["%s", "hf_%s"]}' % (token, "x" * 34)
+    body = json.dumps({"credentials": [token, "hf_" + "x" * 34]})
     answer = hub.ask("/api/credentials/revoke", method="POST", body=body, headers={"Content-Type": "application/json"})
     assert answer.status == 202
     assert (hub.ask(FILE, token).status, hub.ask(FILE, token).reason) == (401, "invalid_token")

@@ -18,7 +18,9 @@ DEAD = "hf_" + "x" * 34
 def test_whoami_tells_alice_her_name_her_organizations_and_what_the_token_is(hub, hf):
     found = hf.whoami(token=hub["notebook"])
     assert (found["type"], found["name"], found["fullname"]) == ("user", "alice", "Alice")
-    assert [(org["name"], org["fullname"], org["roleInOrg"]) for org in found["orgs"]] == [("acme", "Acme Research", "write")]
+    assert [(org["name"], org["fullname"], org["roleInOrg"]) for org in found["orgs"]] == [
+        ("acme", "Acme Research", "write")
+    ]
     assert found["auth"]["type"] == "access_token"
     assert (found["auth"]["accessToken"]["displayName"], found["auth"]["accessToken"]["role"]) == ("notebook", "read")
 
@@ -26,8 +28,13 @@ def test_whoami_tells_alice_her_name_her_organizations_and_what_the_token_is(hub
 def test_whoami_tells_what_a_fine_grained_token_was_granted(hub, hf):
     token = hf.whoami(token=hub["ci"])["auth"]["accessToken"]
     assert token["role"] == "fineGrained"
-    scoped = {(of["entity"]["type"], of["entity"]["name"]): set(of["permissions"]) for of in token["fineGrained"]["scoped"]}
-    assert scoped == {("org", "acme"): {"repo.content.read"}, ("model", "acme/tiny"): {"repo.content.read", "repo.write"}}
+    scoped = {
+        (of["entity"]["type"], of["entity"]["name"]): set(of["permissions"]) for of in token["fineGrained"]["scoped"]
+    }
+    assert scoped == {
+        ("org", "acme"): {"repo.content.read"},
+        ("model", "acme/tiny"): {"repo.content.read", "repo.write"},
+    }
     assert token["fineGrained"]["canReadGatedRepos"] is False
     assert hf.whoami(token=hub["research"])["auth"]["accessToken"]["fineGrained"]["canReadGatedRepos"] is True
 
@@ -42,7 +49,13 @@ def test_hf_auth_whoami_on_the_command_line(hub, hf, client_environment):
     def run(token):
         command = pathlib.Path(sys.executable).with_name("hf")
         environment = {**os.environ, **client_environment, "HF_TOKEN": token, "NO_COLOR": "1"}
-        return subprocess.run([command, "auth", "whoami", "--format", "json"], env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [command, "auth", "whoami", "--format", "json"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     found = json.loads(run(hub["notebook"]).stdout)
     assert (found["user"], found["orgs"], found["endpoint"]) == ("alice", "acme", hub.url)
@@ -133,8 +146,15 @@ def test_snapshot_download_brings_all_of_the_private_model(hub, hf, tmp_path):
 
 
 def test_downloads_of_the_private_model_are_refused_to_everybody_else(hub, hf, refused, tmp_path):
-    for token, status, reason in ((hub["phone"], 404, "not_found"), (hub["research"], 404, "not_found"), (False, 401, "not_found")):
-        for call in (lambda **a: hf.hf_hub_download(TINY, "config.json", **a), lambda **a: hf.snapshot_download(TINY, **a)):
+    for token, status, reason in (
+        (hub["phone"], 404, "not_found"),
+        (hub["research"], 404, "not_found"),
+        (False, 401, "not_found"),
+    ):
+        for call in (
+            lambda **a: hf.hf_hub_download(TINY, "config.json", **a),
+            lambda **a: hf.snapshot_download(TINY, **a),
+        ):
             error = refused(hf.errors.RepositoryNotFoundError, call, token=token, cache_dir=tmp_path)
             assert (error.status, error.reason) == (status, reason)
     assert not any(tmp_path.rglob("config.json"))
@@ -164,7 +184,14 @@ def test_the_page_of_what_is_gated_or_disabled_stays_visible(hub, hf):
 
 
 def test_a_disabled_models_files_are_nobodys(hub, hf, refused, tmp_path):
-    error = refused(hf.errors.LocalEntryNotFoundError, hf.hf_hub_download, "acme/retired", "config.json", token=hub["laptop"], cache_dir=tmp_path)
+    error = refused(
+        hf.errors.LocalEntryNotFoundError,
+        hf.hf_hub_download,
+        "acme/retired",
+        "config.json",
+        token=hub["laptop"],
+        cache_dir=tmp_path,
+    )
     assert isinstance(error.__cause__, hf.errors.DisabledRepoError)
     assert (error.status, error.reason) == (403, "disabled")
 
@@ -178,7 +205,15 @@ def test_a_file_or_a_revision_that_is_missing_is_said_to_who_may_read_only(hub, 
     with pytest.raises(hf.errors.RevisionNotFoundError):
         hf.snapshot_download(TINY, revision="nothing", token=hub["notebook"], **here)
     for revision, name in (("main", "nothing.json"), ("nothing", "config.json")):
-        error = refused(hf.errors.RepositoryNotFoundError, hf.hf_hub_download, TINY, name, revision=revision, token=hub["phone"], **here)
+        error = refused(
+            hf.errors.RepositoryNotFoundError,
+            hf.hf_hub_download,
+            TINY,
+            name,
+            revision=revision,
+            token=hub["phone"],
+            **here,
+        )
         assert error.reason == "not_found"
 
 

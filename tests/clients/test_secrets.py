@@ -53,7 +53,9 @@ def test_no_file_of_the_hub_holds_a_secret(hub):
     for path in files:
         content = path.read_bytes()
         found = {name for name, needle in needles.items() if needle in content}
-        assert found <= allowed.get(path, set()), f"{path.relative_to(hub.folder)} holds {found - allowed.get(path, set())}"
+        assert found <= allowed.get(path, set()), (
+            f"{path.relative_to(hub.folder)} holds {found - allowed.get(path, set())}"
+        )
 
 
 def test_the_search_finds_what_is_there(hub):
