@@ -187,7 +187,18 @@ class Hub:
 
     @staticmethod
     def is_running(pid):
-        return pathlib.Path(f"/proc/{pid}").exists()
+        try:
+            # After the name, which may hold anything: the state, Z for one that ended and was not yet asked about.
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
+    def kill(self, name):
+        """Ends a server as a crash would, and returns when it did."""
+        self.signal(name, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while self.is_running(self.pids[name]) and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def stop(self):
         """Stops it as Ctrl-C does, and tells what the script ended with."""
