@@ -135,7 +135,6 @@ def test_a_gateway_whose_key_was_deleted_refuses_everybody_as_its_own_fault(own_
     for token in (None, own_hub["laptop"]):
         answer = own_hub.ask(PUBLIC, token)
         assert answer.status == 503 and "cannot decide" in answer.body.decode()
-        assert answer.headers["WWW-Authenticate"] is None, "nobody is asked to log in for that"
 
 
 def _raw(hub, request):

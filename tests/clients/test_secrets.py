@@ -61,6 +61,7 @@ def test_no_file_of_the_hub_holds_a_secret(hub):
 def test_the_search_finds_what_is_there(hub):
     """The same search, for what must be there: people in the store, requests in the log, the key where nginx reads it."""
     files = {path: path.read_bytes() for path in _files(hub.folder)}
+    assert b"DEBUG" in files[hub.folder / "hubwarden/log"], "also what is logged in detail"
     assert any(b"alice" in content for path, content in files.items() if "store" in path.parts)
     assert b"/acme/tiny/resolve/main/config.json" in files[hub.folder / "nginx/access.log"]
     assert hub.keys["gateway"].encode() in files[hub.folder / "keys/gateway.conf"]
