@@ -82,9 +82,14 @@ pub fn identify(app: &App, headers: &HeaderMap, access: Access) -> Result<Caller
         Some(key) => Ok(Caller::with(key)),
         None if access == Access::Public => Ok(Caller::nobody()),
         None => {
+            if matches!(access, Access::Gateway(_)) && headers.contains_key(&place) {
+                app.warden.metrics().auth_failed("unknown");
+                // A gateway passes a 401 on, and its clients would take their own credentials for bad ones.
+                let message = "the key in `Hubwarden-Key` is not known: the gateway needs another one";
+                return Err(Failure::unavailable("gateway_key", message));
+            }
             let (reason, message) = match (headers.contains_key(&place), access) {
-                (true, Access::Gateway(_)) => ("unknown", "the key in `Hubwarden-Key` is not known"),
-                (false, Access::Gateway(_)) => ("missing", "this needs a key: `Hubwarden-Key: hwk_…`"),
+                (_, Access::Gateway(_)) => ("missing", "this needs a key: `Hubwarden-Key: hwk_…`"),
                 (true, _) => ("unknown", "the key in `Authorization` is not known"),
                 (false, _) => ("missing", "this needs `Authorization: Bearer hwk_…`"),
             };

@@ -27,7 +27,7 @@ fn answer(call: &Call, action: &str) -> Answered {
     let checked = call.hub().check(&session, &client::presented(call), check)?;
     Ok(match &checked.refusal {
         None => Reply::text("text/plain; charset=utf-8", "OK".to_owned()),
-        Some((_, refusal)) => client::refused(refusal),
+        Some((reason, refusal)) => client::refused(refusal).with(client::REASON, client::header_text(&reason.code)),
     })
 }
 

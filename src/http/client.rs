@@ -12,6 +12,8 @@ use super::reply::{Reply, json_response};
 use crate::hub::{CHALLENGES, Refusal};
 use crate::tokens::Presented;
 
+/// Why not, for programs: the code of the reason.
+pub const REASON: HeaderName = HeaderName::from_static("hubwarden-reason");
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 

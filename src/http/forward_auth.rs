@@ -30,15 +30,16 @@ const PREFIX: &str = "/v1/forward-auth";
 
 const USER: HeaderName = HeaderName::from_static("hubwarden-user");
 const TOKEN: HeaderName = HeaderName::from_static("hubwarden-token");
+/// What the path was read as, so that no backend has to read it again, in another way.
+const RESOURCE: HeaderName = HeaderName::from_static("hubwarden-resource");
 const ALLOWED: HeaderName = HeaderName::from_static("hubwarden-allowed");
 const DECISION: HeaderName = HeaderName::from_static("hubwarden-decision-id");
-const REASON: HeaderName = HeaderName::from_static("hubwarden-reason");
 const STATUS: HeaderName = HeaderName::from_static("hubwarden-status");
 const BODY: HeaderName = HeaderName::from_static("hubwarden-body");
 
 /// What the gateway is told.
 enum Verdict {
-    Allow { checked: Box<Checked>, allowed: Vec<Uid> },
+    Allow { checked: Box<Checked>, resource: Uid, allowed: Vec<Uid> },
     Deny { id: String, code: String, refusal: Refusal },
 }
 
@@ -52,7 +53,7 @@ pub async fn answer(call: Call) -> Answered {
     let session = call.warden().session(Api::Gateway, call.at_least)?;
     let (revision, bundle) = (session.revision(), session.bundle().hash().to_owned());
     let reply = match verdict(&call, &session, &method, &target)? {
-        Verdict::Allow { checked, allowed } => allow(&checked, &allowed),
+        Verdict::Allow { checked, resource, allowed } => allow(&checked, &resource, &allowed),
         Verdict::Deny { id, code, refusal } => deny(&id, &code, &refusal, collapse),
     };
     Ok(reply.at(revision).of_bundle(bundle))
@@ -130,7 +131,7 @@ fn verdict(call: &Call, session: &Session, method: &str, target: &str) -> Result
             allowed.push(action.clone());
         }
     }
-    Ok(Verdict::Allow { checked: Box::new(checked), allowed })
+    Ok(Verdict::Allow { checked: Box::new(checked), resource, allowed })
 }
 
 /// A request that means nothing, or more than one thing.
@@ -164,9 +165,10 @@ fn values(headers: &HeaderMap, name: &str) -> Vec<String> {
     headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default().to_owned()).collect()
 }
 
-fn allow(checked: &Checked, allowed: &[Uid]) -> Reply {
+fn allow(checked: &Checked, resource: &Uid, allowed: &[Uid]) -> Reply {
     let names: Vec<&str> = allowed.iter().map(|action| action.id().as_str()).collect();
     let mut reply = Reply::empty(StatusCode::OK)
+        .with(RESOURCE, client::header_text(resource.id()))
         .with(ALLOWED, client::header_text(&names.join(" ")))
         .with(DECISION, client::header_text(&checked.id.to_string()));
     if let Some(user) = checked.caller.user() {
@@ -183,7 +185,7 @@ fn deny(id: &str, code: &str, refusal: &Refusal, collapse: bool) -> Reply {
     let body = ascii(&serde_json::json!({"error": refusal.message}).to_string());
     client::refused(refusal)
         .with(DECISION, client::header_text(id))
-        .with(REASON, client::header_text(code))
+        .with(client::REASON, client::header_text(code))
         .with(STATUS, HeaderValue::from(refusal.status))
         .with(BODY, client::header_text(&body))
         .with_status(match refusal.status {

@@ -346,9 +346,11 @@ impl Route {
         matches!(self.access, Access::Gateway(_)) && self.path.ends_with("/{*target}")
     }
 
-    /// Whether unknown parts of a request must be ignored, as the standard API demands.
+    /// Whether unknown parts of a request must be ignored, as the standard API demands, and as gateways need it.
     pub fn is_open_ended(&self) -> bool {
-        self.path.starts_with("/access/") || self.path.starts_with("/.well-known/")
+        // Gateways append the query of the request that they ask about.
+        let forwards = matches!(self.access, Access::Gateway(_));
+        forwards || self.path.starts_with("/access/") || self.path.starts_with("/.well-known/")
     }
 }
 

@@ -165,6 +165,7 @@ fn auth_check_answers_every_case_as_clients_expect() {
     ] {
         let got = hub.client(who.as_deref(), &format!("/api/{path}"));
         assert_eq!(told(&got), (status, code, message.to_owned()), "{path}");
+        assert!(got.header("hubwarden-reason").is_some());
         assert_eq!(challenges(&got).len(), if status == 401 { 2 } else { 0 });
     }
     for (user, words) in [("pete", "awaiting a review"), ("roy", "rejected")] {
