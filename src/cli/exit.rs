@@ -82,7 +82,7 @@ impl Failure {
 
     pub fn to_json(&self) -> Json {
         match self {
-            Self::Faults(faults) => json!({"error": "the policies are not valid", "faults": faults}),
+            Self::Faults(faults) => json!({"error": "the files are not valid", "faults": faults}),
             Self::Message { message, .. } => json!({"error": message}),
         }
     }
