@@ -10,6 +10,7 @@ mod client;
 mod completions;
 mod config;
 mod data;
+mod diff;
 mod entities;
 mod exit;
 mod export;
@@ -32,6 +33,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use authorize::AuthorizeArgs;
 use completions::CompletionsArgs;
 use config::{CommonArgs, Config};
+use diff::DiffArgs;
 use exit::{Exit, Failure};
 use export::ExportArgs;
 use fmt::FmtArgs;
@@ -51,7 +53,8 @@ use validate::ValidateArgs;
 ///   1  failure
 ///   2  for `authorize`: denied; else: wrong usage
 ///   3  policies, schema or entities are not valid
-///   4  `authorize`: the schema does not know what was asked about; `test`, `matrix`: not as expected
+///   4  `authorize`: the schema does not know what was asked about; `test`, `matrix`: not as expected;
+///      `diff`: widened (5 narrowed, 6 both)
 #[derive(Debug, Parser)]
 #[command(name = "hubwarden", version, verbatim_doc_comment)]
 struct Cli {
@@ -73,6 +76,8 @@ enum Command {
     Test(TestArgs),
     /// Show who gets which answer, and compare it with what was committed.
     Matrix(MatrixArgs),
+    /// Show which answers differ between two sets of policies.
+    Diff(DiffArgs),
     /// Answer one question: may this principal do this action on this resource?
     Authorize(AuthorizeArgs),
     /// Store entities from a file, all of them or none.
@@ -119,6 +124,7 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
         Command::Fmt(args) => fmt::run(args, setting),
         Command::Test(args) => test::run(args, setting),
         Command::Matrix(args) => matrix::run(args, setting),
+        Command::Diff(args) => diff::run(args, setting),
         Command::Authorize(args) => authorize::run(args, setting),
         Command::Import(args) => import::run(args, setting),
         Command::Export(args) => export::run(args, setting),

@@ -7,6 +7,7 @@
 
 mod coverage;
 mod definition;
+mod diff;
 mod expectation;
 mod filter;
 mod fixture;
@@ -22,6 +23,7 @@ mod yaml;
 
 pub use coverage::{Coverage, Exemptions, Shown, html, lcov, text};
 pub use definition::{Suite, load};
+pub use diff::{Asked, Change, Diff, Flip, PolicyChange, asked, asked_of};
 pub use filter::Filter;
 pub use gate::gate;
 pub use matrix::{

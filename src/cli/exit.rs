@@ -21,6 +21,10 @@ pub(super) enum Exit {
     Invalid = 3,
     /// `authorize`: no decision, since the schema does not know what was asked about.
     Unknown = 4,
+    /// `diff` only: some are refused what they were allowed, and nobody is allowed more.
+    Narrowed = 5,
+    /// `diff` only: both.
+    WidenedAndNarrowed = 6,
 }
 
 impl Exit {
@@ -30,6 +34,9 @@ impl Exit {
     /// `test` and `matrix`: something was not as expected.
     #[expect(non_upper_case_globals, reason = "as `Usage`")]
     pub const TestsFailed: Self = Self::Unknown;
+    /// `diff`: somebody is allowed what was refused, and nobody is refused more.
+    #[expect(non_upper_case_globals, reason = "as `Usage`")]
+    pub const Widened: Self = Self::Unknown;
 }
 
 impl From<Exit> for ExitCode {
@@ -75,7 +82,7 @@ impl Failure {
 
     pub fn to_json(&self) -> Json {
         match self {
-            Self::Faults(faults) => json!({"error": "the policies are not valid", "faults": faults}),
+            Self::Faults(faults) => json!({"error": "the files are not valid", "faults": faults}),
             Self::Message { message, .. } => json!({"error": message}),
         }
     }

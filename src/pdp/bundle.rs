@@ -228,6 +228,12 @@ impl Bundle {
         self.actions.iter().flat_map(of).collect()
     }
 
+    /// Whether questions can be asked of these types; `None` stands for any principal.
+    pub fn applies(&self, principal: Option<&str>, action: &Uid, resource: &str) -> bool {
+        let fits = |env: &Env| env.resource == resource && principal.is_none_or(|principal| env.principal == principal);
+        self.actions.get(action).is_some_and(|action| action.envs.iter().any(fits))
+    }
+
     /// Whether a refusal can have a reason code: one of the list, or any while there is no list.
     pub fn knows_reason(&self, code: &str) -> bool {
         self.reasons.knows(code) || reasons::BUILT_IN.contains(&code)

@@ -210,9 +210,6 @@ impl Options {
 /// Whether the schema has an action for a resource. Of principals it is known only when a credential's owner is.
 pub(super) fn applies(bundle: &Bundle, principal: &Uid, action: &Uid, resource: &Uid) -> bool {
     let credential = bundle.delegate(principal.type_name()).is_some();
-    bundle.environments().iter().any(|env| {
-        env.action == *action.id()
-            && env.resource == *resource.type_name()
-            && (credential || env.principal == *principal.type_name())
-    })
+    let principal = (!credential).then_some(principal.type_name().as_str());
+    bundle.applies(principal, action, resource.type_name())
 }

@@ -10,10 +10,12 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::definition::{applies, files, fixtures, frozen, named};
+use super::diff::Asked;
 use super::fixture::{self, Actor, Side, World};
 use super::folder::{self, Folder};
 use super::yaml;
@@ -108,10 +110,14 @@ impl Kind {
 /// # Errors
 /// Everything that is wrong with them.
 pub fn matrices(bundle: &Bundle, paths: &[PathBuf]) -> Result<Vec<Matrix>, Faults> {
+    Ok(definitions(bundle, paths)?.into_iter().map(|definition| definition.answer(bundle)).collect())
+}
+
+fn definitions(bundle: &Bundle, paths: &[PathBuf]) -> Result<Vec<Definition>, Faults> {
     let (mut found, mut faults) = (Vec::new(), Vec::new());
     for path in files(paths, |name| name.ends_with("_matrix.yaml")).map_err(|fault| Faults(vec![fault]))? {
         match Definition::read(bundle, &path) {
-            Ok(definition) => found.push(definition.answer(bundle)),
+            Ok(definition) => found.push(definition),
             Err(fault) => faults.push(fault),
         }
     }
@@ -125,7 +131,7 @@ struct Definition {
     actions: Vec<Uid>,
     resources: Vec<(String, Actor)>,
     now: SmolStr,
-    world: World,
+    world: Arc<World>,
 }
 
 impl Definition {
@@ -161,7 +167,7 @@ impl Definition {
             actions,
             resources,
             now: now.unwrap_or_default(),
-            world: fixture.world()?,
+            world: Arc::new(fixture.world()?),
         })
     }
 
@@ -191,26 +197,53 @@ impl Definition {
         if !applies(bundle, &actor.uid, action, target) {
             return None;
         }
-        let admission = bundle.admission();
-        let context = serde_json::Value::Object(actor.context.clone());
-        let (kind, note) = match admission.context(action, &context, ContextRules::Offline) {
-            Err(fault) => (Kind::Error, fault.to_string()),
-            Ok(context) => {
-                let question = Question {
-                    principal: actor.uid.clone(),
-                    action: action.clone(),
-                    resource: target.clone(),
-                    context,
-                    now: self.now.clone(),
-                };
-                match bundle.decide(&question, &self.world) {
-                    Ok(answer) => (Kind::of(&answer), note(&answer)),
-                    Err(error) => (Kind::Error, error.to_string()),
-                }
-            }
+        let (kind, note) = match self.question(bundle, actor, action, target) {
+            Err(message) => (Kind::Error, message),
+            Ok(question) => match bundle.decide(&question, self.world.as_ref()) {
+                Ok(answer) => (Kind::of(&answer), note(&answer)),
+                Err(error) => (Kind::Error, error.to_string()),
+            },
         };
         Some(Shown { kind, note: notes.number(note) })
     }
+}
+
+impl Definition {
+    fn question(&self, bundle: &Bundle, actor: &Actor, action: &Uid, target: &Uid) -> Result<Question, String> {
+        let context = serde_json::Value::Object(actor.context.clone());
+        let context = bundle.admission().context(action, &context, ContextRules::Offline);
+        Ok(Question {
+            principal: actor.uid.clone(),
+            action: action.clone(),
+            resource: target.clone(),
+            context: context.map_err(|fault| fault.to_string())?,
+            now: self.now.clone(),
+        })
+    }
+
+    /// Every question of the matrix.
+    fn asked(&self, bundle: &Bundle) -> Vec<Asked> {
+        let mut asked = Vec::new();
+        for (resource, target) in &self.resources {
+            for (principal, actor) in &self.actors {
+                for action in self.actions.iter().filter(|action| applies(bundle, &actor.uid, action, &target.uid)) {
+                    if let Ok(question) = self.question(bundle, actor, action, &target.uid) {
+                        let (principal, resource) = (principal.clone(), resource.clone());
+                        asked.push(Asked { principal, resource, question, world: Arc::clone(&self.world) });
+                    }
+                }
+            }
+        }
+        asked
+    }
+}
+
+/// Every question of the matrices at these paths.
+///
+/// # Errors
+/// As [`matrices`].
+pub(super) fn asked(bundle: &Bundle, paths: &[PathBuf]) -> Result<Vec<Asked>, Faults> {
+    Ok(definitions(bundle, paths)?.iter().flat_map(|definition| definition.asked(bundle)).collect())
 }
 
 /// What made an answer: its code, and the policies that determined it.
