@@ -13,12 +13,14 @@ mod data;
 mod diff;
 mod entities;
 mod exit;
+mod explain;
 mod export;
 mod fmt;
 mod hub;
 mod import;
 mod key;
 mod matrix;
+mod question;
 mod serve;
 mod terminal;
 mod test;
@@ -35,6 +37,7 @@ use completions::CompletionsArgs;
 use config::{CommonArgs, Config};
 use diff::DiffArgs;
 use exit::{Exit, Failure};
+use explain::ExplainArgs;
 use export::ExportArgs;
 use fmt::FmtArgs;
 use import::ImportArgs;
@@ -80,6 +83,8 @@ enum Command {
     Diff(DiffArgs),
     /// Answer one question: may this principal do this action on this resource?
     Authorize(AuthorizeArgs),
+    /// Say why: every policy with its clauses, and what would turn a no.
+    Explain(ExplainArgs),
     /// Store entities from a file, all of them or none.
     Import(ImportArgs),
     /// Write all entities, one a line, in byte order.
@@ -126,6 +131,7 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
         Command::Matrix(args) => matrix::run(args, setting),
         Command::Diff(args) => diff::run(args, setting),
         Command::Authorize(args) => authorize::run(args, setting),
+        Command::Explain(args) => explain::run(args, setting),
         Command::Import(args) => import::run(args, setting),
         Command::Export(args) => export::run(args, setting),
         Command::Key(args) => key::run(args, setting),

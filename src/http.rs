@@ -23,6 +23,7 @@ mod client;
 mod conditions;
 mod credentials;
 mod entities;
+mod explain;
 mod failure;
 mod fields;
 mod forward_auth;
@@ -47,6 +48,7 @@ mod server;
 mod tokens;
 mod whoami;
 
+pub use explain::ExplainReply;
 pub use introspect::introspected;
 pub use options::{Limits, ServeOptions};
 pub use path::percent_encode;

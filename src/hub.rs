@@ -19,6 +19,7 @@ mod refusal;
 mod review;
 mod vocabulary;
 mod whoami;
+mod words;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub use memberships::{GroupMembership, Membership};
 pub use refusal::{CHALLENGES, Refusal};
 pub use review::{Page, Review, ReviewState};
 pub use whoami::{WhoAmI, WhoAmIOrg, opaque_id, text};
+pub use words::remedy as say_remedy;
 
 use crate::pdp::Bundle;
 use crate::store::{Batch, Table};

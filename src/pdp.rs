@@ -22,6 +22,7 @@ mod names;
 mod policies;
 mod reach;
 mod reasons;
+mod remedy;
 mod schema;
 mod slice;
 #[cfg(test)]
@@ -37,5 +38,6 @@ pub use fault::{Fault, Faults};
 pub use format::format_policies;
 pub use gateway::{Gateway, GatewayRule, HttpRequest, Routed, RoutedResource, Unrouted};
 pub use names::NameFault;
+pub use remedy::{Edit, Remedy};
 pub use schema::{CLOCK, Delegate};
 pub use slice::{Fact, Facts, FactsError};

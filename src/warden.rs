@@ -8,6 +8,7 @@
 mod bundle;
 mod cache;
 mod changes;
+mod explain;
 mod keys;
 mod metrics;
 mod session;
@@ -23,6 +24,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub use bundle::{BundleError, BundleOrigin, BundleStatus, Gate, store_bundle, stored_bundle};
 pub use changes::{Change, ChangeError, DeadId, Patch};
+pub use explain::{Explained, ExplainedClause, Explanation};
 pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
 pub use metrics::Metrics;
 pub use session::{Api, AskError, Asked, Ruling, Session, SessionError};

@@ -5,11 +5,12 @@ use serde_json::Value as Json;
 use utoipa::ToSchema;
 
 use super::call::Call;
+use super::failure::Failure;
 use super::fields::Fields;
 use super::question::{self, PolicyErrorBody, ReasonBody, request_entities};
 use super::reply::{Answered, Reply};
 use crate::store::Revision;
-use crate::warden::Api;
+use crate::warden::{Api, Asked, Session};
 
 const FIELDS: &[&str] = &["principal", "action", "resource", "context", "entities", "at_least"];
 
@@ -52,7 +53,6 @@ pub struct AuthorizeReply {
 pub async fn answer(call: Call) -> Answered {
     let json = call.json()?;
     let fields = Fields::of_body(&json)?;
-    fields.only(FIELDS)?;
     if let Some(revision) = fields.number("at_least")? {
         call.app.reach(Revision(revision)).await?;
     }
@@ -61,11 +61,7 @@ pub async fn answer(call: Call) -> Answered {
 
 fn decide(call: &Call, fields: &Fields) -> Answered {
     let session = call.warden().session(Api::Native, call.at_least)?;
-    let mut asked = question::native(session.bundle(), fields)?;
-    if let Some(items) = fields.array("entities")? {
-        asked.entities = request_entities(call, &session, items, "entities")?;
-    }
-    let ruling = session.ask(asked)?;
+    let ruling = session.ask(asked(call, &session, fields)?)?;
     let reply = AuthorizeReply {
         decision: if ruling.answer.allowed() { "allow" } else { "deny" },
         determining: question::determining(&ruling.answer),
@@ -76,4 +72,17 @@ fn decide(call: &Call, fields: &Fields) -> Answered {
         decision_id: ruling.id.to_string(),
     };
     Ok(Reply::ok(&reply).at(ruling.revision).of_bundle(&*ruling.bundle))
+}
+
+/// The question in a body.
+///
+/// # Errors
+/// 400 with the field; 403 for entities without the right to change them.
+pub fn asked(call: &Call, session: &Session, fields: &Fields) -> Result<Asked, Failure> {
+    fields.only(FIELDS)?;
+    let mut asked = question::native(session.bundle(), fields)?;
+    if let Some(items) = fields.array("entities")? {
+        asked.entities = request_entities(call, session, items, "entities")?;
+    }
+    Ok(asked)
 }

@@ -13,8 +13,8 @@ use utoipa::openapi::{RefOr, Schema};
 use super::call::Call;
 use super::reply::Answered;
 use super::{
-    auth_check, authorize, authzen, body, bundle, check, credentials, entities, forward_auth, health, introspect,
-    is_authorized, keys, metrics, openapi, policies, tokens, whoami,
+    auth_check, authorize, authzen, body, bundle, check, credentials, entities, explain, forward_auth, health,
+    introspect, is_authorized, keys, metrics, openapi, policies, tokens, whoami,
 };
 use crate::warden::Scope;
 
@@ -90,6 +90,7 @@ const READ: Access = Access::Scopes(&[Scope::Read]);
 const WRITE: Access = Access::Scopes(&[Scope::Write]);
 const ADMIN: Access = Access::Scopes(&[Scope::Admin]);
 const TOKENS: Access = Access::Scopes(&[Scope::Tokens]);
+const AUDIT: Access = Access::Scopes(&[Scope::Audit]);
 const OBSERVE: Access = Access::Scopes(&[Scope::Read, Scope::Audit]);
 const ANY: Access = Access::Scopes(&Scope::ALL);
 
@@ -122,6 +123,10 @@ static ROUTES: &[Route] = &[
         .about("Answers one question as cedar-agent does.")
         .takes::<is_authorized::IsAuthorizedRequest>()
         .gives::<is_authorized::IsAuthorizedReply>(),
+    route(Verb::Post, "/v1/explain", AUDIT, Effect::Decides, |call| Box::pin(explain::answer(call)))
+        .about("Answers one question and says why: every policy with its clauses, and what would turn a no.")
+        .takes::<authorize::AuthorizeRequest>()
+        .gives::<explain::ExplainReply>(),
     // ---- credentials
     decides("/v1/check", |call| Box::pin(check::answer(call)))
         .about("Answers one question with the credential as it was received, and says what to send on a no.")

@@ -189,6 +189,22 @@ impl Bundle {
         self.gateway.as_ref()
     }
 
+    /// What the authors say of a policy: the comment right above it.
+    pub fn comment(&self, policy: &PolicyInfo) -> String {
+        let file = self.source.policies.iter().find(|file| file.path == policy.file);
+        let lines: Vec<&str> = file.map(|file| file.text.lines().collect()).unwrap_or_default();
+        let above = lines.iter().take(policy.line.saturating_sub(1)).rev();
+        let mut comment: Vec<&str> =
+            above.map_while(|line| line.trim().strip_prefix("//")).map(|line| line.trim()).collect();
+        comment.reverse();
+        comment.join("\n").trim().to_owned()
+    }
+
+    /// A policy in the engine's JSON form.
+    pub(super) fn policy_form(&self, id: &str) -> Option<serde_json::Value> {
+        self.policies.policy(&cedar_policy::PolicyId::new(id))?.to_json().ok()
+    }
+
     /// Reads entities and contexts under this bundle's schema.
     pub fn admission(&self) -> Admission<'_> {
         Admission { schema: &self.schema }

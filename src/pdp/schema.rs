@@ -18,7 +18,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::bundle::SourceFile;
 use super::fault::{Fault, Faults};
-use crate::entity::Uid;
+use crate::entity::{Record, Uid, Value};
 
 /// The context attribute that is always the server's clock, where the schema declares it as a `datetime`.
 pub const CLOCK: &str = "now";
@@ -90,6 +90,16 @@ impl EntityType {
 }
 
 impl Schema {
+    /// A tag of an entity type with nothing in it: a record of empty sets.
+    pub fn empty_tag(&self, type_name: &str) -> Value {
+        let fields = match self.types.get(type_name).and_then(|ty| ty.tags.as_ref()) {
+            Some(Type::Record(fields)) => fields.iter(),
+            _ => return Value::Record(Record::new()),
+        };
+        let sets = fields.filter(|(_, field)| matches!(field.ty, Type::Set(_)));
+        Value::Record(sets.map(|(name, _)| (name.clone(), Value::Set(BTreeSet::new()))).collect())
+    }
+
     pub fn parse(file: &SourceFile) -> Result<Self, Faults> {
         let refuse = |diagnostic: &dyn miette::Diagnostic| Faults(Fault::from_diagnostic(file, diagnostic));
         let (fragment, warnings) = SchemaFragment::from_cedarschema_str(&file.text).map_err(|error| refuse(&error))?;

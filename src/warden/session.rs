@@ -26,6 +26,8 @@ pub enum Api {
     Face,
     /// A gateway that asks before it passes a request on.
     Gateway,
+    /// Somebody who asks why.
+    Explain,
     /// What must be decided before tokens are managed.
     Tokens,
     Cli,
@@ -40,6 +42,7 @@ impl Api {
             Self::Check => "check",
             Self::Face => "face",
             Self::Gateway => "gateway",
+            Self::Explain => "explain",
             Self::Tokens => "tokens",
             Self::Cli => "cli",
         }
@@ -143,8 +146,8 @@ impl Session<'_> {
         self.answer(asked, Given::InsteadOfStored)
     }
 
-    fn answer(&self, asked: Asked, given: Given) -> Result<Ruling, AskError> {
-        let started = Instant::now();
+    /// The question of a session, and the facts that it is decided on.
+    pub(super) fn prepared(&self, asked: Asked, given: Given) -> Result<(Question, SessionFacts<'_>), PrepareError> {
         let mut extra = HashMap::new();
         for entity in asked.entities {
             extra.insert(entity.uid.clone(), Fact::Present(Arc::new(Prepared::new(entity)?)));
@@ -157,6 +160,12 @@ impl Session<'_> {
             context: asked.context,
             now: self.now.clone(),
         };
+        Ok((question, facts))
+    }
+
+    fn answer(&self, asked: Asked, given: Given) -> Result<Ruling, AskError> {
+        let started = Instant::now();
+        let (question, facts) = self.prepared(asked, given)?;
         let answer = self.bundle.decide(&question, &facts)?;
         let ruling = Ruling {
             id: Uuid::now_v7(),
@@ -165,14 +174,19 @@ impl Session<'_> {
             revision: self.revision(),
             took: started.elapsed(),
         };
-        self.warden.metrics.decided(self.api, &ruling);
+        self.decided(&ruling);
+        Ok(ruling)
+    }
+
+    /// Counts an answer, and says out loud what could not be evaluated.
+    pub(super) fn decided(&self, ruling: &Ruling) {
+        self.warden.metrics.decided(self.api, ruling);
         for error in &ruling.answer.errors {
             tracing::error!(
                 decision_id = %ruling.id, policy = %error.policy, dangling = error.dangling, error = %error.message,
                 "a policy could not be evaluated; the decision is a deny"
             );
         }
-        Ok(ruling)
     }
 
     /// The deny of a question about what the schema does not have: it is never asked, but it is a decision, with an id,
@@ -222,7 +236,7 @@ impl Session<'_> {
 }
 
 /// The facts of a session: request-scoped entities first, then built ones, then the store.
-struct SessionFacts<'a> {
+pub(super) struct SessionFacts<'a> {
     reader: &'a dyn Reader,
     cache: &'a FactCache,
     extra: HashMap<Uid, Fact>,
@@ -231,7 +245,7 @@ struct SessionFacts<'a> {
 
 /// What the entities of a question stand for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Given {
+pub(super) enum Given {
     BesideStored,
     InsteadOfStored,
 }

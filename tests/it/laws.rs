@@ -4,5 +4,6 @@ mod admission;
 mod batch;
 mod engine;
 mod hub;
+mod remedies;
 mod slice;
 mod traps;

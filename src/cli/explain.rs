@@ -1,0 +1,79 @@
+//! `hubwarden explain`: why a question is answered as it is, and what would turn a no.
+
+mod html;
+mod text;
+
+use clap::{Args, ValueEnum};
+use serde_json::Value as Json;
+
+use super::Setting;
+use super::exit::{Exit, Failure};
+use super::question::QuestionArgs;
+use super::terminal::Format;
+use crate::http::ExplainReply;
+use crate::warden::Api;
+
+/// Exit codes as of `authorize`: 0 allow, 2 deny, 1 failure, 3 invalid input, 4 the schema does not know it.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    question: QuestionArgs,
+    /// How it is written; `--format json` makes it data
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Tell of every policy, also of forbids that did not apply and of those whose scope names others
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+    Html,
+}
+
+pub(super) fn run(args: &ExplainArgs, setting: &Setting) -> Result<Exit, Failure> {
+    let explanation = match args.question.client(setting)? {
+        Some(client) => client.post("/v1/explain", &args.question.request()?)?,
+        None => here(&args.question, setting)?,
+    };
+    let terminal = &setting.terminal;
+    match (args.output, terminal.format) {
+        (Output::Html, _) => terminal.line(html::page(&explanation, args.all))?,
+        (Output::Json, _) | (_, Format::Json) => terminal.line(&explanation)?,
+        (Output::Text, Format::Text) => terminal.line(text::lines(&explanation, args.all))?,
+    }
+    Ok(if explanation.get("decision").and_then(Json::as_str) == Some("allow") { Exit::Success } else { Exit::Deny })
+}
+
+fn here(question: &QuestionArgs, setting: &Setting) -> Result<Json, Failure> {
+    let warden = question.warden(setting)?;
+    let session = warden.session(Api::Cli, None)?;
+    let explanation = session.explain(question.asked(&session)?)?;
+    serde_json::to_value(ExplainReply::from(explanation)).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// A text of an explanation's part.
+fn text_of<'a>(json: &'a Json, name: &str) -> &'a str {
+    json.get(name).and_then(Json::as_str).unwrap_or_default()
+}
+
+/// The parts of an explanation's list.
+fn list_of<'a>(json: &'a Json, name: &str) -> &'a [Json] {
+    json.get(name).and_then(Json::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The policies worth telling, those that decided first. A forbid that did not apply says little, and there are many.
+fn told<'a>(explanation: &'a Json, name: &str, all: bool) -> Vec<&'a Json> {
+    let rank = |policy: &&Json| match text_of(policy, "outcome") {
+        "determining" => 0,
+        "error" => 1,
+        "satisfied" => 2,
+        "condition_false" => 3,
+        _ => 4,
+    };
+    let mut policies: Vec<&Json> = list_of(explanation, name).iter().filter(|policy| all || rank(policy) < 4).collect();
+    policies.sort_by_key(rank);
+    policies
+}
