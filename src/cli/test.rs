@@ -81,6 +81,9 @@ pub(super) fn run(args: &TestArgs, setting: &Setting) -> Result<Exit, Failure> {
 
 fn once(args: &TestArgs, paths: &[PathBuf], setting: &Setting) -> Result<Exit, Failure> {
     let bundle = Bundle::build(args.bundle.source(setting)?)?;
+    if args.bundle.paths(setting)?.is_none() {
+        setting.terminal.note("testing the policies inside the program; `--policies DIR --schema FILE` names others");
+    }
     let suites = suite::load(&bundle, paths)?;
     let run = suite::run(&bundle, &suites, &args.filters);
     let report = Report::of(bundle.hash(), &run);

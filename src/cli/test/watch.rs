@@ -15,8 +15,9 @@ const SETTLE: Duration = Duration::from_millis(100);
 pub(super) fn run(paths: &[PathBuf], again: impl Fn()) -> Result<Exit, Failure> {
     let (wake, woken) = channel();
     let on_event = move |event: notify::Result<notify::Event>| {
-        // Reading a file is an event too: taken for a change, it would run for ever.
-        if !event.is_ok_and(|event| event.kind.is_access()) {
+        // Reading a file is an event too, and so is writing a page of coverage: taken for a change, either would make it
+        // run for ever.
+        if event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| matters(path))) {
             let _ = wake.send(());
         }
     };
@@ -34,6 +35,12 @@ pub(super) fn run(paths: &[PathBuf], again: impl Fn()) -> Result<Exit, Failure> 
             return Ok(Exit::Success);
         }
     }
+}
+
+/// Whether a file can be a policy, a schema or a suite, by its name.
+fn matters(path: &Path) -> bool {
+    let known = ["cedar", "cedarschema", "yaml", "yml", "json"];
+    path.extension().is_some_and(|extension| known.iter().any(|known| extension == *known))
 }
 
 /// Waits until nothing was saved for a while. False when nothing more can come.

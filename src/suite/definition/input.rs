@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{Cell, Options, applies, frozen, skip};
+use super::{Cell, MAX_CELLS, Options, applies, frozen, skip};
 use crate::entity::{Record, Uid};
 use crate::pdp::{Bundle, ContextRules, Fault, Question};
 use crate::suite::expectation::{self, Expectation};
@@ -97,7 +97,11 @@ impl Sides {
             Some(Json::Object(map)) => map,
             Some(_) => return Err(input.fault("`context` is a map")),
         };
-        let mut cells = Vec::new();
+        let count = self.principals.len().saturating_mul(self.actions.len()).saturating_mul(self.resources.len());
+        if count > MAX_CELLS {
+            return Err(input.fault(format!("this product has {count} cells; a suite has at most {MAX_CELLS}")));
+        }
+        let mut cells = Vec::with_capacity(count);
         for (principal, actor) in &self.principals {
             for action in &self.actions {
                 let context =

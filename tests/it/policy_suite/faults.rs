@@ -92,6 +92,19 @@ fn a_question_that_the_schema_does_not_have() {
 }
 
 #[test]
+fn a_product_that_nobody_would_wait_for() {
+    let many: Vec<String> = (0..1001).map(|number| format!("n{number}")).collect();
+    let users: Vec<String> = many.iter().map(|name| format!("{name}: user:alice")).collect();
+    let things: Vec<String> = many.iter().map(|name| format!("{name}: repo:models/acme/m1")).collect();
+    let (users, things, many) = (users.join(", "), things.join(", "), many.join(", "));
+    let text = format!(
+        "principals: {{ {users} }}\nresources: {{ {things} }}\n\
+         tests: [{{ input: {{ principals: [{many}], actions: repo.read, resources: [{many}] }} }}]\n"
+    );
+    refused(&faults(&format!("{START}{text}")), 8, "this product has 1002001 cells");
+}
+
+#[test]
 fn fixtures_that_contradict_themselves_or_the_schema() {
     let one = |line: &str| faults(&format!("{START}{line}"));
     let user = START.replace("alice: { acme: admin }", "alice: { acme: king }");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hubwarden::pdp::{Clause, ClauseValue, Keyword, PolicyOutcome, PolicyTrace};
+use hubwarden::pdp::{Bundle, BundleSource, Clause, ClauseValue, Keyword, PolicyOutcome, PolicyTrace, SourceFile};
 use hubwarden::suite::{Suite, load, run};
 
 use super::hub::{documents, hub};
@@ -15,6 +15,7 @@ fn held<'a>(policies: &'a [PolicyTrace], effect: &str) -> BTreeSet<&'a str> {
 
 #[test]
 fn what_holds_by_its_clauses_is_what_the_engine_found_to_hold() {
+    let mut errors = 0;
     for tested in [&documents(), hub()] {
         let tests = tested.suites.iter().flat_map(|suite| &suite.tests);
         for (cell, world) in tests.flat_map(|test| test.cells.iter().map(move |cell| (cell, &test.world))) {
@@ -26,8 +27,15 @@ fn what_holds_by_its_clauses_is_what_the_engine_found_to_hold() {
             let determining: BTreeSet<&str> = answer.determining.iter().map(|id| id.as_str()).collect();
             assert_eq!(held(&policies, effect), determining, "{} {} {}", cell.principal, cell.action, cell.resource);
             assert!(!answer.allowed() || held(&policies, "forbid").is_empty());
+            let failing = policies.iter().filter(|policy| policy.outcome == PolicyOutcome::Error);
+            let failing: BTreeSet<&str> = failing.map(|policy| policy.policy.id.as_str()).collect();
+            // That a named entity is not there is a reason, and hides the errors that come of it.
+            assert!(answer.errors.iter().all(|error| failing.contains(error.policy.as_str())));
+            assert!(answer.hidden || answer.errors.len() == failing.len(), "{failing:?}");
+            errors += failing.len();
         }
     }
+    assert!(errors > 0, "some policy failed somewhere");
 }
 
 #[test]
@@ -88,4 +96,48 @@ fn a_failure_names_the_clause_that_decided() {
     assert!(why.contains("locked (403): contract is locked."), "{why}");
     assert!(why.contains("limits.cedar:10:8) is true") && why.contains("when `resource.locked` ("), "{why}");
     assert!(why.contains("owners/document (") && why.contains("`resource.owner == principal`"), "{why}");
+}
+
+#[test]
+fn conditions_are_split_where_the_engine_stops() {
+    let schema = "entity User = { n: Long }; entity Thing = { ok: Bool, other?: User };
+                  action use appliesTo { principal: [User], resource: [Thing] };";
+    let policies = "@id(\"a\") permit (principal is User, action, resource is Thing)
+        when { (resource.ok && !(principal.n == 1)) || resource.ok }
+        when { (principal.n < 9 && (resource.ok)) && !resource.ok }
+        unless { resource has other && resource.other == principal }
+        unless { \"unless\" == \"}\" };
+        @id(\"b\") permit (principal == ?principal, action, resource is Thing) when { principal.n + 9223372036854775807 > 0 && resource.ok };
+        @id(\"c\") forbid (principal is User, action, resource is Thing) when { !(resource.ok) };";
+    let links = r#"[{"template_id": "b", "link_id": "b/ann", "args": {"?principal": "User::\"ann\""}}]"#;
+    let bundle = Bundle::build(BundleSource {
+        schema: SourceFile::new("s.cedarschema", schema),
+        policies: vec![SourceFile::new("p.cedar", policies)],
+        links: Some(SourceFile::new("links.json", links)),
+        reasons: None,
+        gateway: None,
+    })
+    .unwrap();
+    let clauses = |id: &str| -> Vec<(Keyword, String)> {
+        bundle.clauses(id).iter().map(|clause| (clause.keyword, clause.text.to_string())).collect()
+    };
+    let (when, unless) = (Keyword::When, Keyword::Unless);
+    let own = |list: &[(Keyword, &str)]| -> Vec<(Keyword, String)> {
+        list.iter().map(|(keyword, text)| (*keyword, (*text).to_owned())).collect()
+    };
+    assert_eq!(
+        clauses("a"),
+        own(&[
+            (when, "(resource.ok && !(principal.n == 1)) || resource.ok"),
+            (when, "principal.n < 9"),
+            (when, "resource.ok"),
+            (when, "!resource.ok"),
+            (unless, "resource has other"),
+            (unless, "resource.other == principal"),
+            (unless, "\"unless\" == \"}\""),
+        ])
+    );
+    assert_eq!(clauses("b/ann"), own(&[(when, "principal.n + 9223372036854775807 > 0"), (when, "resource.ok")]));
+    assert_eq!(clauses("c"), own(&[(when, "!(resource.ok)")]));
+    assert!(clauses("b").is_empty(), "a template answers nothing itself");
 }
