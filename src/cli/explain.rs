@@ -73,7 +73,8 @@ fn told<'a>(explanation: &'a Json, name: &str, all: bool) -> Vec<&'a Json> {
         "condition_false" => 3,
         _ => 4,
     };
-    let mut policies: Vec<&Json> = list_of(explanation, name).iter().filter(|policy| all || rank(policy) < 4).collect();
+    let telling = |policy: &&Json| rank(policy) < 3 || rank(policy) == 3 && text_of(policy, "effect") == "permit";
+    let mut policies: Vec<&Json> = list_of(explanation, name).iter().filter(|policy| all || telling(policy)).collect();
     policies.sort_by_key(rank);
     policies
 }

@@ -2,7 +2,7 @@
 
 use crate::entity::{Uid, Value};
 use crate::pdp::{Edit, Remedy};
-use crate::tokens::{Target, names};
+use crate::tokens::{Target, TargetKind, names};
 
 /// A remedy as one sentence.
 pub fn remedy(remedy: &Remedy) -> String {
@@ -29,8 +29,12 @@ fn hub(edit: &Edit) -> Option<String> {
             "Hub::AccessList" if parent.id().ends_with("/accepted") => {
                 format!("accept the access request of {} (put it into {parent})", entity.id())
             }
+            names::ROLE => format!("give the token {} the role `{}`", entity.id(), parent.id()),
             _ => return None,
         },
+        Edit::RemoveParent { entity, parent } if parent.type_name() == names::ROLE => {
+            format!("take the role `{}` from the token {}", parent.id(), entity.id())
+        }
         Edit::RemoveParent { entity, parent } if parent.type_name() == "Hub::AccessList" => {
             format!("take the access request of {} off {parent}", entity.id())
         }
@@ -77,5 +81,9 @@ fn id(value: &Value) -> Option<&str> {
 fn target(value: &Value) -> Option<String> {
     let uid: &Uid = value.as_entity()?;
     let target = Target::of(uid)?;
-    Some(format!("the {} {}", target.kind.name(), target.name))
+    Some(match target.kind {
+        TargetKind::User => format!("the namespace {}", target.name),
+        TargetKind::Org => format!("the organization {}", target.name),
+        kind => format!("the {} {}", kind.name(), target.name),
+    })
 }

@@ -21,6 +21,7 @@ mod http_authorize;
 mod http_bundle;
 mod http_check;
 mod http_entities;
+mod http_explain;
 mod http_faces;
 mod http_forward_auth;
 mod http_is_authorized;

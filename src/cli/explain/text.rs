@@ -19,7 +19,11 @@ pub fn lines(explanation: &Json, all: bool) -> String {
         lines.push("\nWhat would turn it, each tried:".to_owned());
         lines.extend(remedies.iter().map(|remedy| format!("  - {}", text_of(remedy, "sentence"))));
     }
+    let hidden = explanation.get("hidden") == Some(&Json::Bool(true));
     for (name, head) in [("policies", "Policies:"), ("visibility", "Whether the resource may be seen:")] {
+        if name == "visibility" && !hidden && !all {
+            continue;
+        }
         let policies = told(explanation, name, all);
         if !policies.is_empty() {
             lines.push(format!("\n{head}"));
@@ -39,6 +43,9 @@ fn policy(policy: &Json) -> String {
         text_of(policy, "file"),
         policy.get("line").unwrap_or(&Json::Null)
     )];
+    if text_of(policy, "outcome") == "determining" {
+        lines.extend(text_of(policy, "comment").lines().map(|line| format!("    // {line}")));
+    }
     for clause in list_of(policy, "clauses") {
         let value = match text_of(clause, "value") {
             "error" => format!("error: {}", text_of(clause, "error")),
