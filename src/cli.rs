@@ -21,6 +21,7 @@ mod import;
 mod key;
 mod matrix;
 mod question;
+mod prove;
 mod serve;
 mod terminal;
 mod test;
@@ -43,6 +44,7 @@ use fmt::FmtArgs;
 use import::ImportArgs;
 use key::KeyArgs;
 use matrix::MatrixArgs;
+use prove::ProveArgs;
 use serve::ServeArgs;
 use terminal::Terminal;
 use test::TestArgs;
@@ -56,8 +58,8 @@ use validate::ValidateArgs;
 ///   1  failure
 ///   2  for `authorize`: denied; else: wrong usage
 ///   3  policies, schema or entities are not valid
-///   4  `authorize`: the schema does not know what was asked about; `test`, `matrix`: not as expected;
-///      `diff`: widened (5 narrowed, 6 both)
+///   4  `authorize`: the schema does not know what was asked about; `test`, `matrix`: not as expected; `prove`: not all
+///      is proven; `diff`: widened (5 narrowed, 6 both)
 #[derive(Debug, Parser)]
 #[command(name = "hubwarden", version, verbatim_doc_comment)]
 struct Cli {
@@ -73,6 +75,8 @@ enum Command {
     Serve(ServeArgs),
     /// Check policies and schema, and optionally entities, strictly.
     Validate(ValidateArgs),
+    /// Prove properties of the policies for every possible question, with an SMT solver.
+    Prove(ProveArgs),
     /// Format policy files, keeping what they mean.
     Fmt(FmtArgs),
     /// Run policy tests.
@@ -126,6 +130,7 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
     match command {
         Command::Serve(args) => serve::run(args, setting),
         Command::Validate(args) => validate::run(args, setting),
+        Command::Prove(args) => prove::run(args, setting),
         Command::Fmt(args) => fmt::run(args, setting),
         Command::Test(args) => test::run(args, setting),
         Command::Matrix(args) => matrix::run(args, setting),

@@ -25,6 +25,7 @@ mod reasons;
 mod remedy;
 mod schema;
 mod slice;
+mod symbolic;
 #[cfg(test)]
 mod tests;
 
@@ -41,3 +42,7 @@ pub use names::NameFault;
 pub use remedy::{Edit, Remedy};
 pub use schema::{CLOCK, Delegate};
 pub use slice::{Fact, Facts, FactsError};
+pub use symbolic::{
+    Compared, Counterexample, Environment, Finding, Note, Properties, Property, Settings as ProofSettings, Solver,
+    SolverError, Verdict, prove,
+};

@@ -28,7 +28,7 @@ pub use explain::{Explained, ExplainedClause, Explanation};
 pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
 pub use metrics::Metrics;
 pub use session::{Api, AskError, Asked, Ruling, Session, SessionError};
-pub use source::{SourceError, embedded, folder, read};
+pub use source::{SourceError, embedded, embedded_properties, folder, properties, read};
 pub use watch::Watch;
 
 use crate::clock::Clock;

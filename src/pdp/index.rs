@@ -130,7 +130,7 @@ impl Outcome {
 }
 
 /// A linked policy with its slots filled in, so that it can stand in a set without its template.
-fn as_static(policy: &Policy) -> Result<Policy, String> {
+pub(super) fn as_static(policy: &Policy) -> Result<Policy, String> {
     if policy.is_static() {
         return Ok(policy.clone());
     }

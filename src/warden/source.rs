@@ -36,7 +36,8 @@ pub enum SourceError {
 pub fn embedded() -> BundleSource {
     let text = |file: rust_embed::EmbeddedFile| String::from_utf8_lossy(&file.data).into_owned();
     let policy = |name: &str| Policies::get(name).map(|file| SourceFile::new(format!("policies/{name}"), text(file)));
-    let mut names: Vec<_> = Policies::iter().filter(|name| name.ends_with(".cedar")).collect();
+    // Folders inside hold what is said about the policies, not policies.
+    let mut names: Vec<_> = Policies::iter().filter(|name| name.ends_with(".cedar") && !name.contains('/')).collect();
     names.sort();
     BundleSource {
         schema: SourceFile::new(
@@ -55,18 +56,7 @@ pub fn embedded() -> BundleSource {
 /// # Errors
 /// A file that cannot be read, is too large or no text; a folder without policies.
 pub fn folder(policies: &Path, schema: &Path) -> Result<BundleSource, SourceError> {
-    let io = |source| SourceError::Io { path: policies.to_owned(), source };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(policies).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        if path.extension().is_some_and(|extension| extension == "cedar") {
-            paths.push(path);
-        }
-    }
-    if paths.is_empty() {
-        return Err(SourceError::Empty(policies.to_owned()));
-    }
-    paths.sort();
+    let paths = policy_paths(policies)?;
     let optional = |name: &str| match policies.join(name) {
         path if path.exists() => read(&path).map(Some),
         _ => Ok(None),
@@ -78,6 +68,45 @@ pub fn folder(policies: &Path, schema: &Path) -> Result<BundleSource, SourceErro
         reasons: optional("reasons.json")?,
         gateway: optional("gateway.json")?,
     })
+}
+
+fn policy_paths(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    let io = |source| SourceError::Io { path: folder.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.extension().is_some_and(|extension| extension == "cedar") {
+            paths.push(path);
+        }
+    }
+    if paths.is_empty() {
+        return Err(SourceError::Empty(folder.to_owned()));
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// What must hold of the hub's own policies, as it was when the program was built.
+pub fn embedded_properties() -> Vec<SourceFile> {
+    let mut names: Vec<_> =
+        Policies::iter().filter(|name| name.starts_with("properties/") && name.ends_with(".cedar")).collect();
+    names.sort();
+    let file = |name: &str| {
+        let text = String::from_utf8_lossy(&Policies::get(name)?.data).into_owned();
+        Some(SourceFile::new(format!("policies/{name}"), text))
+    };
+    names.iter().filter_map(|name| file(name)).collect()
+}
+
+/// The properties in a file, or in the `*.cedar` files of a folder.
+///
+/// # Errors
+/// As [`folder`].
+pub fn properties(path: &Path) -> Result<Vec<SourceFile>, SourceError> {
+    match path.is_dir() {
+        true => policy_paths(path)?.iter().map(|path| read(path)).collect(),
+        false => Ok(vec![read(path)?]),
+    }
 }
 
 /// Reads one file: a regular one, of bounded size, UTF-8.
