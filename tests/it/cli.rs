@@ -3,5 +3,6 @@
 mod explain;
 mod import;
 mod policies;
+mod prove;
 mod server;
 mod settings;

@@ -28,6 +28,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("cedar_policy", &["pdp"]),
     ("cedar_policy_core", &["pdp/engine.rs"]),
     ("cedar_policy_formatter", &["pdp/format.rs"]),
+    ("cedar_policy_symcc", &["pdp/symbolic"]),
     ("miette", &["pdp"]),
     ("sled", &["store/sled"]),
     ("prost", &["store"]),

@@ -129,3 +129,37 @@ fn show(note: &Note, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_that_is_not_proven_is_explained_after_the_lines() {
+        let finding = |verdict| Finding {
+            id: "pages/closed".into(),
+            says: "No closed page is seen.".into(),
+            file: "properties/pages.cedar".to_owned(),
+            line: 3,
+            verdict,
+            checks: 2,
+            seconds: 7.25,
+            slowest: ("User, view, Page".to_owned(), 7.0),
+            notes: Vec::new(),
+        };
+        assert_eq!(
+            line(&finding(Verdict::Unknown)),
+            "UNKNOWN  pages/closed                                2 checks     7.2 s, of them 7.0 s in User, view, Page"
+        );
+        let report = |verdict| Report::new("sha256:x", "cvc5 1.0.3", Duration::from_secs(1), vec![finding(verdict)]);
+        assert_eq!(report(Verdict::Proven).to_string(), "1 of 1 proven in 1.0 s");
+        assert!(report(Verdict::Proven).proven());
+        for verdict in [Verdict::Violated, Verdict::Unknown] {
+            assert_eq!(
+                report(verdict).to_string(),
+                "\npages/closed: No closed page is seen.\n  --> properties/pages.cedar:3\n0 of 1 proven in 1.0 s"
+            );
+            assert!(!report(verdict).proven());
+        }
+    }
+}

@@ -40,8 +40,8 @@ impl<'a> Subject<'a> {
         }
         let refuse = |message: String| Faults(vec![crate::pdp::Fault::of_file(&source.schema.path, message)]);
         let clause = |policy: &Policy| {
-            let policy = as_static(policy)?;
-            Ok(Clause { json: json(&policy)?, policy })
+            let json = form::right_nested(&json(&as_static(policy)?)?);
+            Ok(Clause { policy: renamed(&json, AsRef::<str>::as_ref(policy.id()))?, json })
         };
         let mut clauses: Vec<Clause> =
             loaded.policies.policies().map(clause).collect::<Result<_, String>>().map_err(refuse)?;
