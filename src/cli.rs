@@ -15,12 +15,14 @@ mod entities;
 mod exit;
 mod explain;
 mod export;
+mod findings;
 mod fmt;
 mod hub;
 mod import;
 mod key;
 mod matrix;
 mod question;
+mod lint;
 mod prove;
 mod serve;
 mod terminal;
@@ -44,6 +46,7 @@ use fmt::FmtArgs;
 use import::ImportArgs;
 use key::KeyArgs;
 use matrix::MatrixArgs;
+use lint::LintArgs;
 use prove::ProveArgs;
 use serve::ServeArgs;
 use terminal::Terminal;
@@ -75,6 +78,8 @@ enum Command {
     Serve(ServeArgs),
     /// Check policies and schema, and optionally entities, strictly.
     Validate(ValidateArgs),
+    /// Look for what is valid and yet probably not what was meant.
+    Lint(LintArgs),
     /// Prove properties of the policies for every possible question, with an SMT solver.
     Prove(ProveArgs),
     /// Format policy files, keeping what they mean.
@@ -130,6 +135,7 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
     match command {
         Command::Serve(args) => serve::run(args, setting),
         Command::Validate(args) => validate::run(args, setting),
+        Command::Lint(args) => lint::run(args, setting),
         Command::Prove(args) => prove::run(args, setting),
         Command::Fmt(args) => fmt::run(args, setting),
         Command::Test(args) => test::run(args, setting),

@@ -5,7 +5,7 @@
 //! or knows a store. Nothing here knows the hub either: which entity types, actions, refusal codes and messages exist
 //! is the schema's and the policies' word (annotations included), so that other folders make another product.
 //!
-//! This is the only importer of `cedar_policy`; `engine.rs` is the only importer of its internal crate.
+//! This is the only importer of `cedar_policy`; `engine` is the only importer of its internal crate.
 
 mod admit;
 mod answer;
@@ -18,6 +18,7 @@ mod format;
 mod gateway;
 mod index;
 mod links;
+mod lint;
 mod names;
 mod policies;
 mod reach;
@@ -38,6 +39,7 @@ pub use engine::{PrepareError, Prepared};
 pub use fault::{Fault, Faults};
 pub use format::format_policies;
 pub use gateway::{Gateway, GatewayRule, HttpRequest, Routed, RoutedResource, Unrouted};
+pub use lint::{Lint, RULES as LINT_RULES, Rule as LintRule, Severity, lint};
 pub use names::NameFault;
 pub use remedy::{Edit, Remedy};
 pub use schema::{CLOCK, Delegate};

@@ -10,6 +10,7 @@ use super::Setting;
 use super::bundle::BundleArgs;
 use super::entities::Source;
 use super::exit::{Exit, Failure};
+use super::findings::{self, ReportForm};
 use super::terminal::Format;
 use crate::pdp::{Bundle, Faults};
 
@@ -20,6 +21,9 @@ pub(super) struct ValidateArgs {
     /// Entities to validate too: a JSON array or one JSON object a line; `-` reads stdin
     #[arg(long, value_name = "FILE")]
     entities: Option<PathBuf>,
+    /// A form for other programs, in place of `--format`
+    #[arg(long, value_name = "FORM")]
+    report: Option<ReportForm>,
 }
 
 /// What was found to be valid.
@@ -40,6 +44,10 @@ pub(super) fn run(args: &ValidateArgs, setting: &Setting) -> Result<Exit, Failur
     let bundle = match Bundle::build(args.bundle.source(setting)?) {
         Ok(bundle) => bundle,
         Err(faults) => {
+            if let Some(form) = args.report {
+                findings::print_invalid(form, &faults, &setting.terminal)?;
+                return Ok(Exit::Invalid);
+            }
             if setting.terminal.format == Format::Json {
                 setting.terminal.print("", &Report { faults: Some(&faults), ..Report::default() })?;
                 return Ok(Exit::Invalid);
@@ -65,6 +73,11 @@ pub(super) fn run(args: &ValidateArgs, setting: &Setting) -> Result<Exit, Failur
         }
     }
     report.valid = report.entity_faults.is_empty();
+    if let Some(form) = args.report {
+        findings::print_invalid(form, &Faults(Vec::new()), &setting.terminal)?;
+        report.entity_faults.iter().for_each(|fault| setting.terminal.note(format!("error: {fault}")));
+        return Ok(if report.valid { Exit::Success } else { Exit::Invalid });
+    }
     finish(&report, setting)
 }
 

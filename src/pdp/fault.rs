@@ -94,23 +94,30 @@ fn help(diagnostic: &dyn Diagnostic, label: Option<&LabeledSpan>) -> Option<Stri
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.message)?;
+impl Fault {
+    /// The fault with its line, under a word of the caller's: `error`, `warning[comment]`.
+    pub fn titled(&self, title: &str) -> String {
+        let mut text = format!("{title}: {}", self.message);
         if self.line == 0 {
-            write!(f, "\n --> {}", self.file)?;
+            text.push_str(&format!("\n --> {}", self.file));
         } else {
             let gutter = " ".repeat(self.line.to_string().len());
             let indent: String =
                 self.excerpt.chars().take(self.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-            write!(f, "\n{gutter}--> {}:{}:{}", self.file, self.line, self.column)?;
-            write!(f, "\n{gutter} |\n{} | {}", self.line, self.excerpt)?;
-            write!(f, "\n{gutter} | {indent}{}", "^".repeat(self.width))?;
+            text.push_str(&format!("\n{gutter}--> {}:{}:{}", self.file, self.line, self.column));
+            text.push_str(&format!("\n{gutter} |\n{} | {}", self.line, self.excerpt));
+            text.push_str(&format!("\n{gutter} | {indent}{}", "^".repeat(self.width)));
         }
-        match &self.help {
-            Some(help) => write!(f, "\n  = help: {help}"),
-            None => Ok(()),
+        if let Some(help) = &self.help {
+            text.push_str(&format!("\n  = help: {help}"));
         }
+        text
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.titled("error"))
     }
 }
 

@@ -32,6 +32,10 @@ pub(super) struct Outcome {
 }
 
 impl Indexed {
+    pub fn is_empty(&self) -> bool {
+        self.any.is_empty() && self.by_principal.is_empty() && self.by_resource.is_empty() && self.by_both.is_empty()
+    }
+
     /// # Errors
     /// When the policy's id is taken.
     pub fn add(&mut self, policy: &Policy) -> Result<(), String> {

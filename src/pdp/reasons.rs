@@ -67,6 +67,11 @@ impl Reasons {
         Ok(Self { entries, ranks })
     }
 
+    /// The codes of the list, in its order.
+    pub fn codes(&self) -> impl Iterator<Item = &SmolStr> {
+        self.entries.iter().map(|entry| &entry.code)
+    }
+
     /// Whether a code may be used in an annotation: any, as long as no list says which there are.
     pub fn knows(&self, code: &str) -> bool {
         self.entries.is_empty() || self.ranks.contains_key(code)

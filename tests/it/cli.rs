@@ -2,6 +2,7 @@
 
 mod explain;
 mod import;
+mod lint;
 mod policies;
 mod prove;
 mod server;

@@ -26,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Outside crates with one home: path prefixes below `src/`.
 const HOMES: &[(&str, &[&str])] = &[
     ("cedar_policy", &["pdp"]),
-    ("cedar_policy_core", &["pdp/engine.rs"]),
+    ("cedar_policy_core", &["pdp/engine"]),
     ("cedar_policy_formatter", &["pdp/format.rs"]),
     ("cedar_policy_symcc", &["pdp/symbolic"]),
     ("miette", &["pdp"]),

@@ -75,6 +75,28 @@ fn the_rules_of_the_gateway_are_validated_with_the_policies() {
 }
 
 #[test]
+fn faults_are_told_to_code_scanners_and_to_github() {
+    let folder = bundle(&POLICY.replace("resource.open", "resource.opened"));
+    let reported = |form: &'static str| {
+        let mut args = VALIDATE.to_vec();
+        args.extend(["--report", form]);
+        run(folder.path(), &args)
+    };
+    let (sarif, github) = (reported("sarif"), reported("github"));
+    assert_eq!((sarif.code, github.code), (3, 3));
+    let result = &sarif.json()["runs"][0]["results"][0];
+    assert_eq!((result["ruleId"].as_str(), result["level"].as_str()), (Some("invalid"), Some("error")));
+    assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"].as_u64(), Some(7));
+    assert!(result["message"]["text"].as_str().unwrap().contains("did you mean `open`?"), "{result}");
+    assert!(github.stdout.starts_with("::error file=policies/pages.cedar,line=7,"), "{}", github.stdout);
+    let valid = bundle(POLICY);
+    let mut args = VALIDATE.to_vec();
+    args.extend(["--report", "sarif"]);
+    let run = run(valid.path(), &args);
+    assert_eq!((run.code, run.json()["runs"][0]["results"].as_array().map(Vec::len)), (0, Some(0)));
+}
+
+#[test]
 fn entities_are_validated_with_their_lines() {
     let folder = bundle(POLICY);
     let entities = "{\"uid\":{\"type\":\"Page\",\"id\":\"a\"},\"attrs\":{\"open\":true},\"parents\":[]}\n\
