@@ -23,6 +23,7 @@ mod key;
 mod matrix;
 mod question;
 mod lint;
+mod new;
 mod prove;
 mod serve;
 mod terminal;
@@ -47,6 +48,7 @@ use import::ImportArgs;
 use key::KeyArgs;
 use matrix::MatrixArgs;
 use lint::LintArgs;
+use new::NewArgs;
 use prove::ProveArgs;
 use serve::ServeArgs;
 use terminal::Terminal;
@@ -78,6 +80,8 @@ enum Command {
     Serve(ServeArgs),
     /// Check policies and schema, and optionally entities, strictly.
     Validate(ValidateArgs),
+    /// Start a new policy.
+    New(NewArgs),
     /// Look for what is valid and yet probably not what was meant.
     Lint(LintArgs),
     /// Prove properties of the policies for every possible question, with an SMT solver.
@@ -135,6 +139,7 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
     match command {
         Command::Serve(args) => serve::run(args, setting),
         Command::Validate(args) => validate::run(args, setting),
+        Command::New(args) => new::run(args, setting),
         Command::Lint(args) => lint::run(args, setting),
         Command::Prove(args) => prove::run(args, setting),
         Command::Fmt(args) => fmt::run(args, setting),

@@ -1,4 +1,5 @@
-//! `hubwarden fmt`: the engine's formatter, trusted only after its output means the same.
+//! `hubwarden fmt`: the engine's formatter, trusted only after its output means the same and says the same: comments tell
+//! people and `hubwarden lint` something, and are compared as well.
 
 use std::str::FromStr;
 
@@ -21,12 +22,37 @@ pub fn format_policies(file: &SourceFile) -> Result<String, Faults> {
     let formatted = policies_str_to_pretty(&file.text, &config)
         .map_err(|error| Faults(vec![Fault::of_file(&file.path, error.to_string())]))?;
     let after = parse(&SourceFile::new(&file.path, &formatted))?;
-    if before == after {
-        Ok(formatted)
-    } else {
-        let message = "formatting would change what this file means; it was left as it is";
-        Err(Faults(vec![Fault::of_file(&file.path, message)]))
+    let refuse = |message: &str| Err(Faults(vec![Fault::of_file(&file.path, message)]));
+    match (before == after, comments(&file.text) == comments(&formatted)) {
+        (true, true) => Ok(formatted),
+        (false, _) => refuse("formatting would change what this file means; it was left as it is"),
+        (true, false) => refuse("formatting would lose or change a comment; the file was left as it is"),
     }
+}
+
+/// The comments of a file, in order.
+fn comments(text: &str) -> Vec<&str> {
+    text.lines().filter_map(comment).collect()
+}
+
+/// What stands after `//` outside of quotes. Strings do not go over the end of a line in formatted or sane files; where
+/// one does, both readings are wrong alike.
+fn comment(line: &str) -> Option<&str> {
+    let mut quoted = false;
+    let mut chars = line.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if quoted => {
+                chars.next();
+            }
+            '"' => quoted = !quoted,
+            '/' if !quoted && chars.peek().is_some_and(|(_, next)| *next == '/') => {
+                return line.get(at + 2..).map(str::trim);
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The policies of a file in order, as the engine's JSON: equal exactly when they mean the same.
@@ -45,6 +71,20 @@ mod tests {
         let once = format_policies(&SourceFile::new("a.cedar", text)).unwrap();
         assert_ne!(once, text);
         assert_eq!(format_policies(&SourceFile::new("a.cedar", &once)).unwrap(), once);
+    }
+
+    #[test]
+    fn a_comment_is_found_wherever_it_stands_but_not_in_a_text() {
+        let text =
+            "// a\npermit(principal, // b //c\n action, resource) when { context.x == \"http://d\\\"//e\" }; //\n";
+        assert_eq!(comments(text), ["a", "b //c", ""]);
+    }
+
+    #[test]
+    fn formatting_keeps_every_comment() {
+        let text = "// a\n@id(\"x\") // b\npermit(principal, action, resource) // c\nwhen { // d\n true && // e\n context.x // f\n}; // g\n// h\n";
+        let formatted = format_policies(&SourceFile::new("a.cedar", text)).unwrap();
+        assert_eq!(comments(&formatted), ["a", "b", "c", "d", "e", "f", "g", "h"]);
     }
 
     #[test]

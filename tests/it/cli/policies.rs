@@ -1,4 +1,4 @@
-//! `validate` and `fmt`.
+//! `validate`, `fmt` and `new`.
 
 use std::fs;
 
@@ -127,4 +127,47 @@ fn a_file_that_does_not_parse_is_left_alone() {
     let run = run(folder.path(), &["fmt", "policies/pages.cedar"]);
     assert_eq!((run.code, run.stdout.as_str()), (3, ""));
     assert_eq!(fs::read_to_string(folder.path().join("policies/pages.cedar")).unwrap(), "permit (principal,");
+}
+
+fn new_policy(folder: &TempDir, args: &[&str]) -> crate::program::Run {
+    let mut all = vec!["new", "policy", "--policies", "policies", "--schema", "pages.cedarschema"];
+    all.extend(["--principal", "user", "--action", "view", "--resource", "page"]);
+    all.extend(args);
+    run(folder.path(), &all)
+}
+
+#[test]
+fn a_new_policy_is_refused_until_its_condition_is_written() {
+    let folder = bundle(POLICY);
+    let new = new_policy(&folder, &["pages/owners", "--effect", "permit"]);
+    assert_eq!((new.code, new.stdout.as_str()), (0, "policies/pages.cedar:9\n"), "{}", new.stderr);
+    let path = folder.path().join("policies/pages.cedar");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with(POLICY), "{text}");
+    assert!(text.lines().nth(8).unwrap().starts_with("// Why"), "{text}");
+    assert_eq!(run(folder.path(), &["fmt", "--check"]).code, 0);
+    assert_eq!(run(folder.path(), &VALIDATE).code, 3);
+    fs::write(&path, text.replace("when { false }", "when { resource.open }")).unwrap();
+    assert_eq!(run(folder.path(), &VALIDATE).code, 0);
+}
+
+#[test]
+fn a_new_concern_gets_a_file_of_its_own() {
+    let folder = bundle(POLICY);
+    let new = new_policy(&folder, &["owners/all", "--effect", "forbid", "--reason", "user_right"]);
+    assert_eq!((new.code, new.stdout.as_str()), (0, "policies/owners.cedar:1\n"), "{}", new.stderr);
+    let text = fs::read_to_string(folder.path().join("policies/owners.cedar")).unwrap();
+    assert!(text.contains("@id(\"owners/all\")\n@reason(\"user_right\")\n@message("), "{text}");
+}
+
+#[test]
+fn a_new_policy_takes_no_id_that_is_taken_or_leads_elsewhere() {
+    let folder = bundle(POLICY);
+    for id in ["pages/open", "../pages/x", "pages", "pages/", "pages/X\")"] {
+        let new = new_policy(&folder, &[id, "--effect", "permit"]);
+        assert_eq!((new.code, new.stdout.as_str()), (1, ""), "{id}");
+    }
+    let forbid = ["pages/x", "--effect", "forbid", "--reason", "a\")"];
+    assert_eq!(new_policy(&folder, &forbid).code, 1);
+    assert_eq!(fs::read_to_string(folder.path().join("policies/pages.cedar")).unwrap(), POLICY);
 }
