@@ -74,9 +74,14 @@ fn operands_of<'a>(json: &'a Json, operator: &str, found: &mut Vec<&'a Json>) {
     }
 }
 
+/// The entity itself: what a link fills a slot with comes wrapped.
+fn bare(entity: &Json) -> &Json {
+    entity.get("__entity").unwrap_or(entity)
+}
+
 /// One line of a scope as an expression about `subject`; nothing when it asks for nothing.
 fn scope(subject: &Json, scope: &Json) -> Result<Option<Json>, String> {
-    let literal = |entity: &Json| json!({"Value": {"__entity": entity}});
+    let literal = |entity: &Json| json!({"Value": {"__entity": bare(entity)}});
     let unknown = || format!("a scope that is not known: {scope}");
     Ok(Some(match scope.get("op").and_then(Json::as_str) {
         Some("All") => return Ok(None),
@@ -149,7 +154,7 @@ pub(super) fn asked_by(policy: &Json, principal: &Uid) -> Result<Option<Json>, S
     let uid = principal.to_json();
     match named("op") {
         Some("is") if named("entity_type") != Some(principal.type_name()) => return Ok(None),
-        Some("==") if line.get("entity") != Some(&uid) => return Ok(None),
+        Some("==") if line.get("entity").map(bare) != Some(&uid) => return Ok(None),
         _ => {}
     }
     let literal = json!({"Value": {"__entity": uid}});
@@ -214,6 +219,22 @@ mod tests {
             "forbid( principal, action, resource ) when { !((principal is A) && (principal in A::\"x\") && ((action in \
              [Action::\"a\", Action::\"b\"]) && ((resource == R::\"r\") && (principal.x && (!resource.y))))) };"
         );
+    }
+
+    #[test]
+    fn what_a_link_filled_in_is_an_entity_like_any_other() {
+        let mut set =
+            cedar_policy::PolicySet::from_str("permit(principal == ?principal, action, resource in ?resource);")
+                .unwrap();
+        let uid = |text: &str| cedar_policy::EntityUid::from_str(text).unwrap();
+        let slots =
+            [(cedar_policy::SlotId::principal(), uid("N::\"n\"")), (cedar_policy::SlotId::resource(), uid("R::\"r\""))];
+        set.link(PolicyId::new("policy0"), PolicyId::new("link"), slots.into()).unwrap();
+        let json = set.policy(&PolicyId::new("link")).unwrap().to_json().unwrap();
+        let one = text(policy("permit", "when", &condition(&json).unwrap()));
+        assert!(one.contains("(principal == N::\"n\") && (resource in R::\"r\")"), "{one}");
+        assert!(asked_by(&json, &Uid::new("N", "n")).unwrap().is_some());
+        assert!(asked_by(&json, &Uid::new("N", "m")).unwrap().is_none());
     }
 
     #[test]
