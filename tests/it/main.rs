@@ -41,3 +41,4 @@ mod readme;
 mod store_crash;
 mod support;
 mod token_support;
+mod tooling;
