@@ -11,7 +11,7 @@ use crate::pdp::{Fault, Faults, Severity};
 
 /// A form for other programs, in place of `--format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ReportForm {
+pub(super) enum OutputForm {
     /// SARIF 2.1.0
     Sarif,
     /// GitHub's workflow commands, which become annotations
@@ -31,19 +31,19 @@ pub(super) type Described<'a> = (&'a str, &'a str);
 const INVALID: Described = ("invalid", "Policies, schema or reasons that cannot be used.");
 
 pub(super) fn print(
-    form: ReportForm,
+    form: OutputForm,
     rules: &[Described],
     findings: &[Found],
     terminal: &Terminal,
 ) -> Result<(), Failure> {
     match form {
-        ReportForm::Sarif => terminal.line(sarif(rules, findings)),
-        ReportForm::Github => findings.iter().try_for_each(|found| terminal.line(annotation(found))),
+        OutputForm::Sarif => terminal.line(sarif(rules, findings)),
+        OutputForm::Github => findings.iter().try_for_each(|found| terminal.line(annotation(found))),
     }
 }
 
 /// What is not valid, for both commands that look at policies.
-pub(super) fn print_invalid(form: ReportForm, faults: &Faults, terminal: &Terminal) -> Result<(), Failure> {
+pub(super) fn print_invalid(form: OutputForm, faults: &Faults, terminal: &Terminal) -> Result<(), Failure> {
     let found: Vec<Found> =
         faults.0.iter().map(|fault| Found { rule: INVALID.0, severity: Severity::Error, fault }).collect();
     print(form, &[INVALID], &found, terminal)

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Setting;
 use super::bundle::BundleArgs;
 use super::exit::{Exit, Failure};
-use super::findings::{self, Found, ReportForm};
+use super::findings::{self, Found, OutputForm};
 use crate::pdp::{Bundle, LINT_RULES, Lint, Severity, lint};
 
 /// Exit codes: 0 nothing found (or warnings only), 1 an error was found, or with `--fail-on-warn` a warning; 3 the
@@ -20,7 +20,7 @@ pub(super) struct LintArgs {
     fail_on_warn: bool,
     /// A form for other programs, in place of `--format`
     #[arg(long, value_name = "FORM")]
-    report: Option<ReportForm>,
+    output: Option<OutputForm>,
     /// Show the rules, and look at nothing
     #[arg(long)]
     rules: bool,
@@ -35,7 +35,7 @@ pub(super) fn run(args: &LintArgs, setting: &Setting) -> Result<Exit, Failure> {
         setting.terminal.print(text.join("\n"), &LINT_RULES)?;
         return Ok(Exit::Success);
     }
-    let bundle = match (Bundle::build(args.bundle.source(setting)?), args.report) {
+    let bundle = match (Bundle::build(args.bundle.source(setting)?), args.output) {
         (Ok(bundle), _) => bundle,
         (Err(faults), Some(form)) => {
             findings::print_invalid(form, &faults, &setting.terminal)?;
@@ -46,7 +46,7 @@ pub(super) fn run(args: &LintArgs, setting: &Setting) -> Result<Exit, Failure> {
     let lints = lint(&bundle)?;
     let count = |severity| lints.iter().filter(|lint| lint.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    match args.report {
+    match args.output {
         Some(form) => {
             let rules: Vec<_> = LINT_RULES.iter().map(|rule| (rule.id, rule.says)).collect();
             let found: Vec<Found> = lints

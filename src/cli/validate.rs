@@ -10,7 +10,7 @@ use super::Setting;
 use super::bundle::BundleArgs;
 use super::entities::Source;
 use super::exit::{Exit, Failure};
-use super::findings::{self, ReportForm};
+use super::findings::{self, OutputForm};
 use super::terminal::Format;
 use crate::pdp::{Bundle, Faults};
 
@@ -23,7 +23,7 @@ pub(super) struct ValidateArgs {
     entities: Option<PathBuf>,
     /// A form for other programs, in place of `--format`
     #[arg(long, value_name = "FORM")]
-    report: Option<ReportForm>,
+    output: Option<OutputForm>,
 }
 
 /// What was found to be valid.
@@ -44,7 +44,7 @@ pub(super) fn run(args: &ValidateArgs, setting: &Setting) -> Result<Exit, Failur
     let bundle = match Bundle::build(args.bundle.source(setting)?) {
         Ok(bundle) => bundle,
         Err(faults) => {
-            if let Some(form) = args.report {
+            if let Some(form) = args.output {
                 findings::print_invalid(form, &faults, &setting.terminal)?;
                 return Ok(Exit::Invalid);
             }
@@ -73,7 +73,7 @@ pub(super) fn run(args: &ValidateArgs, setting: &Setting) -> Result<Exit, Failur
         }
     }
     report.valid = report.entity_faults.is_empty();
-    if let Some(form) = args.report {
+    if let Some(form) = args.output {
         findings::print_invalid(form, &Faults(Vec::new()), &setting.terminal)?;
         report.entity_faults.iter().for_each(|fault| setting.terminal.note(format!("error: {fault}")));
         return Ok(if report.valid { Exit::Success } else { Exit::Invalid });

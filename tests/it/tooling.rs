@@ -21,6 +21,7 @@ fn copy(from: &str, to: &str) -> TempDir {
             }
         }
     }
+    std::os::unix::fs::symlink(repository("tests"), folder.path().join("tests")).unwrap();
     let path = folder.path().join("policies/visibility.cedar");
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "{from}");
@@ -83,7 +84,7 @@ fn the_workflow_passes_what_is_fine_and_stops_what_is_not() {
     let of_ours = steps.iter().filter_map(|step| step["run"].as_str()).filter(|run| run.starts_with("hubwarden "));
     let (proofs, commands): (Vec<String>, Vec<String>) =
         of_ours.map(str::to_owned).partition(|command| command.starts_with("hubwarden prove"));
-    assert_eq!((proofs.len(), commands.len()), (1, 3));
+    assert_eq!((proofs.len(), commands.len()), (1, 4));
     hold(&commands);
     let listed = say(&repository(""), &format!("{} --list", proofs[0]));
     assert_eq!(listed.code, 0, "{}", listed.stderr);

@@ -69,7 +69,7 @@ fn findings_are_data() {
     let found = &json["found"][0];
     assert_eq!((json["warnings"].as_u64(), found["rule"].as_str()), (Some(1), Some("comment")));
     assert_eq!((found["file"].as_str(), found["line"].as_u64()), (Some("policies/pages.cedar"), Some(1)));
-    let sarif = lint(&policy, &["--report", "sarif"]).json();
+    let sarif = lint(&policy, &["--output", "sarif"]).json();
     let result = &sarif["runs"][0]["results"][0];
     assert_eq!((sarif["version"].as_str(), result["ruleId"].as_str()), (Some("2.1.0"), Some("comment")));
     let place = &result["locations"][0]["physicalLocation"];
@@ -77,7 +77,7 @@ fn findings_are_data() {
     assert_eq!(place["region"]["startLine"].as_u64(), Some(1));
     let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
     assert!(rules.iter().any(|rule| rule["id"] == "comment"));
-    let github = lint(&policy, &["--report", "github"]).stdout;
+    let github = lint(&policy, &["--output", "github"]).stdout;
     assert!(github.starts_with("::warning file=policies/pages.cedar,line=1,col=1,title=comment::"), "{github}");
 }
 

@@ -79,7 +79,7 @@ fn faults_are_told_to_code_scanners_and_to_github() {
     let folder = bundle(&POLICY.replace("resource.open", "resource.opened"));
     let reported = |form: &'static str| {
         let mut args = VALIDATE.to_vec();
-        args.extend(["--report", form]);
+        args.extend(["--output", form]);
         run(folder.path(), &args)
     };
     let (sarif, github) = (reported("sarif"), reported("github"));
@@ -91,7 +91,7 @@ fn faults_are_told_to_code_scanners_and_to_github() {
     assert!(github.stdout.starts_with("::error file=policies/pages.cedar,line=7,"), "{}", github.stdout);
     let valid = bundle(POLICY);
     let mut args = VALIDATE.to_vec();
-    args.extend(["--report", "sarif"]);
+    args.extend(["--output", "sarif"]);
     let run = run(valid.path(), &args);
     assert_eq!((run.code, run.json()["runs"][0]["results"].as_array().map(Vec::len)), (0, Some(0)));
 }
