@@ -86,7 +86,7 @@ pub(super) fn run(args: &ProveArgs, setting: &Setting) -> Result<Exit, Failure> 
         report.write(folder)?;
     }
     setting.terminal.print(&report, &report)?;
-    Ok(if report.proven() { Exit::Success } else { Exit::Unknown })
+    Ok(if report.proven() { Exit::Success } else { Exit::NotProven })
 }
 
 impl From<SolverError> for Failure {

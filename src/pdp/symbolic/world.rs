@@ -14,13 +14,12 @@ use smol_str::{SmolStr, format_smolstr};
 use super::property::Other;
 use super::query::Environment;
 use super::subject::Subject;
-use crate::entity::{Record, Uid, Value};
+use crate::entity::{Uid, Value};
 use crate::pdp::admit::ContextRules;
 use crate::pdp::answer::Answer;
 use crate::pdp::bundle::Bundle;
 use crate::pdp::decide::Question;
 use crate::pdp::engine::Prepared;
-use crate::pdp::schema::CLOCK;
 use crate::pdp::slice::{Fact, Facts, FactsError};
 
 /// The time in a world whose question names none.
@@ -176,20 +175,12 @@ fn decision(answer: &Answer) -> &'static str {
 }
 
 fn asked(question: &Question) -> Json {
-    let mut context = question.context.clone();
-    if !context.contains_key(CLOCK) {
-        context.remove(CLOCK);
-    }
     json!({
         "principal": question.principal.to_json(),
         "action": question.action.to_json(),
         "resource": question.resource.to_json(),
-        "context": record(&context),
+        "context": Value::Record(question.context.clone()).to_json(),
     })
-}
-
-fn record(record: &Record) -> Json {
-    Value::Record(record.clone()).to_json()
 }
 
 fn mentioned(value: &Value, found: &mut Vec<Uid>) {
