@@ -1,6 +1,8 @@
 //! `hubwarden diff`: which answers a change of policies changes.
 
-use std::path::PathBuf;
+mod revision;
+
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -17,9 +19,9 @@ use crate::warden;
 /// Exit codes: 0 the same decisions, 4 widened, 5 narrowed, 6 both; 1 failure, 2 wrong usage, 3 something is not valid.
 #[derive(Debug, Args)]
 pub(super) struct DiffArgs {
-    /// Folder of policies before the change
-    #[arg(long, value_name = "DIR")]
-    from: PathBuf,
+    /// Folder of policies before the change, or a revision of the git repository that `--to` lies in, e.g. `HEAD`
+    #[arg(long, value_name = "REV|DIR")]
+    from: String,
     /// Folder of policies after it
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
@@ -41,7 +43,11 @@ pub(super) struct DiffArgs {
 
 pub(super) fn run(args: &DiffArgs, setting: &Setting) -> Result<Exit, Failure> {
     let from_schema = args.from_schema.as_ref().unwrap_or(&args.schema);
-    let from = Bundle::build(warden::folder(&args.from, from_schema)?)?;
+    let folder = Path::new(&args.from);
+    let from = Bundle::build(match folder.is_dir() {
+        true => warden::folder(folder, from_schema)?,
+        false => revision::bundle(&args.from, &args.to, from_schema)?,
+    })?;
     let to = Bundle::build(warden::folder(&args.to, &args.schema)?)?;
     let mut questions = match (&args.entities, args.paths.is_empty()) {
         (Some(_), true) => Vec::new(),

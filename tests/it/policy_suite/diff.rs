@@ -98,3 +98,40 @@ fn everything_that_stored_entities_can_ask_is_asked() {
     assert!(told.stdout.contains("48 questions: 2 newly allowed"), "{}", told.stdout);
     assert_eq!(diff(folder.path(), &[]).code, 2, "there are no suites here");
 }
+
+/// A repository whose commit holds `to` as `from` is, with the change on top of it in the work tree.
+fn committed(change: impl Fn(&str, String) -> String) -> TempDir {
+    let folder = changed(change);
+    let git = |args: &[&str]| {
+        let identity = ["-c", "user.name=ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false"];
+        let output = std::process::Command::new("git").args(identity).args(args).current_dir(folder.path()).output();
+        let output = output.expect("git is installed");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    git(&["init", "--quiet"]);
+    let (to, kept) = (folder.path().join("to"), folder.path().join("kept"));
+    std::fs::rename(&to, &kept).unwrap();
+    std::fs::rename(folder.path().join("from"), &to).unwrap();
+    git(&["add", "to", "schema.cedarschema"]);
+    git(&["commit", "--quiet", "--message", "before"]);
+    std::fs::remove_dir_all(&to).unwrap();
+    std::fs::rename(&kept, &to).unwrap();
+    folder
+}
+
+#[test]
+fn a_change_is_compared_with_a_revision() {
+    let folder = committed(|name, text| match name {
+        "owners.cedar" => text.replace("permit (", "forbid ("),
+        _ => text,
+    });
+    let args = ["diff", "--to", "to", "--schema", "schema.cedarschema", "documents_test.yaml", "--from"];
+    let told = run(folder.path(), &[&args[..], &["HEAD"]].concat());
+    assert_eq!(told.code, 5, "{}{}", told.stdout, told.stderr);
+    for bad in ["no-such-revision", "--help-me", "HEAD:to"] {
+        let from = format!("--from={bad}");
+        let told = run(folder.path(), &[&args[..6], &[from.as_str()]].concat());
+        assert_eq!(told.code, 1, "{bad}: {}", told.stderr);
+        assert!(told.stderr.contains("neither a folder nor a revision"), "{}", told.stderr);
+    }
+}
