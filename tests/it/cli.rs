@@ -5,3 +5,5 @@ mod import;
 mod policies;
 mod server;
 mod settings;
+mod token;
+mod token_backup;
