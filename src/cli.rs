@@ -22,7 +22,6 @@ mod import;
 mod key;
 mod lint;
 mod matrix;
-mod matrix;
 mod new;
 mod prove;
 mod question;

@@ -6,6 +6,7 @@
 //! so that no two refreshes can both leave a value alive.
 
 mod actor;
+mod backup;
 mod check;
 mod error;
 mod grants;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 pub use actor::Actor;
+pub use backup::{BackupError, Exported, Imported, LineFault, Standing};
 pub use check::{Check, Checked};
 pub use error::{HubError, OpenError};
 pub use grants::{GrantSpec, GrantsSpec};

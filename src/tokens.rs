@@ -4,12 +4,14 @@
 //! What is stored is a keyed hash ([`HashKey`]), so that a stolen store names no value; the key lies outside the store.
 //! Nothing here decides anything, and nothing here writes: `hub` does both, through the same door as everybody.
 
+mod backup;
 mod credential;
 mod key_file;
 mod record;
 mod secret;
 mod token;
 
+pub use backup::{BackupFault, BackupHeader, BackupLine};
 pub use credential::Presented;
 pub use key_file::{KeyFileError, create_key, read_key};
 pub use record::{Credential, owner_key, owner_prefix};

@@ -76,6 +76,14 @@ impl Failure {
         Self::Message { exit: Exit::Unknown, message: message.into() }
     }
 
+    /// The same with no exit code of its own.
+    pub fn plain(self) -> Self {
+        match self {
+            Self::Message { message, .. } => Self::new(message),
+            faults => faults,
+        }
+    }
+
     pub fn exit(&self) -> Exit {
         match self {
             Self::Faults(_) => Exit::Invalid,

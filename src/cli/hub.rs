@@ -9,7 +9,7 @@ use super::Setting;
 use super::config::strongest;
 use super::exit::Failure;
 use crate::hub::{Hub, HubError, OpenError};
-use crate::tokens::{KeyFileError, Prefix, SecretError, create_key, read_key};
+use crate::tokens::{HashKey, KeyFileError, Prefix, SecretError, create_key, read_key};
 use crate::warden::Warden;
 
 /// The file of the key, in the folder of the store, when nothing says otherwise.
@@ -29,16 +29,14 @@ pub(super) struct HubArgs {
 impl HubArgs {
     /// Joins a warden with the key of its tokens. `folder` is that of the store.
     pub fn open(&self, warden: Arc<Warden>, folder: &Path, setting: &Setting) -> Result<Hub, Failure> {
-        let named = setting.config.token_key_file.as_ref();
-        let named = strongest(self.token_key_file.as_ref(), "HUBWARDEN_TOKEN_KEY_FILE", named);
-        let path = named.map_or_else(|| folder.join(DEFAULT_FILE), |(_, path)| path);
+        let (path, key) = self.key(folder, setting)?;
         let prefix = setting.config.token_prefix.as_ref().map(PathBuf::from);
         let prefix = strongest(self.token_prefix.as_ref(), "HUBWARDEN_TOKEN_PREFIX", prefix.as_ref());
         let prefix = match prefix {
             Some((_, prefix)) => Prefix::new(&prefix.to_string_lossy())?,
             None => Prefix::default(),
         };
-        let key = match read_key(&path)? {
+        let key = match key {
             Some(key) => key,
             // A new key would silently kill every token that there is.
             None if Hub::has_key(&warden)? => {
@@ -50,6 +48,15 @@ impl HubArgs {
             None => create_key(&path)?,
         };
         Hub::open(warden, key, prefix).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+    }
+
+    /// The file of the key, and the key if it is there.
+    pub fn key(&self, folder: &Path, setting: &Setting) -> Result<(PathBuf, Option<HashKey>), Failure> {
+        let named = setting.config.token_key_file.as_ref();
+        let named = strongest(self.token_key_file.as_ref(), "HUBWARDEN_TOKEN_KEY_FILE", named);
+        let path = named.map_or_else(|| folder.join(DEFAULT_FILE), |(_, path)| path);
+        let key = read_key(&path)?;
+        Ok((path, key))
     }
 }
 
@@ -73,9 +80,7 @@ impl From<OpenError> for Failure {
 
 impl From<HubError> for Failure {
     fn from(error: HubError) -> Self {
-        match &error {
-            HubError::Invalid { field, .. } => Self::new(format!("`{field}`: {error}")),
-            _ => Self::new(error.to_string()),
-        }
+        // Without the field: it is named for a body, and the message says what was wrong of what was typed.
+        Self::new(error.to_string())
     }
 }

@@ -1,9 +1,11 @@
-//! `hubwarden token`: the life of access tokens, on a store in a folder or through a server.
+//! `hubwarden token`: the life of access tokens, on a store in a folder or through a server; their credentials into and
+//! out of a backup, on a folder alone.
 //!
 //! Whoever holds the folder, or a key with the scope `tokens`, says who acts; the policies say what that user may do. A
 //! value goes to stdout once, when it is made, and comes in by stdin only: arguments can be read by everybody on the
 //! machine.
 
+mod backup;
 mod grant;
 mod local;
 mod remote;
@@ -23,25 +25,40 @@ use super::exit::{Exit, Failure};
 use super::hub::HubArgs;
 use crate::hub::{Edit, GrantSpec, GrantsSpec, NewToken, Review};
 use crate::tokens::Role;
+use backup::{ExportArgs, ImportArgs};
 
 #[derive(Debug, Args)]
 pub(super) struct TokenArgs {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = PLACE)]
     data: DataArgs,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = PLACE)]
     server: ServerArgs,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = PLACE)]
     bundle: BundleArgs,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = PLACE)]
     hub: HubArgs,
-    /// Who acts [default: the user whose tokens they are]
-    #[arg(long, global = true, value_name = "USER")]
+    /// Who acts [default: the user whose tokens they are; of an organization's reviews there is none]
+    #[arg(long, global = true, value_name = "USER", help_heading = ACTOR)]
     actor: Option<String>,
     /// The one who acts signed in with two factors
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = ACTOR)]
     mfa: bool,
     #[command(subcommand)]
-    command: TokenCommand,
+    command: Command,
+}
+
+/// Headings of the options that all commands have, so that each command's own stand first.
+const PLACE: &str = "Where the tokens are";
+const ACTOR: &str = "Who acts";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Life(TokenCommand),
+    /// Write the credentials of all tokens, a line each, for a backup beside `hubwarden export`; never a value.
+    Export(ExportArgs),
+    /// Read credentials from a backup, all of them or none; after `hubwarden import`, and with the same key file.
+    Import(ImportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -72,7 +89,7 @@ struct ReviewArgs {
     /// The organization
     #[arg(long)]
     org: String,
-    /// The token's id
+    /// The token's id, as `review` shows it
     id: String,
 }
 
@@ -90,13 +107,14 @@ enum TokenCommand {
         #[arg(long)]
         role: Role,
         /// When it stops working, e.g. 2027-01-01T00:00:00Z [default: never]
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_name = "TIME", value_parser = time)]
         expires: Option<Timestamp>,
         #[command(flatten)]
         grants: GrantArgs,
     },
-    /// List a user's tokens, without their values.
+    /// List a user's tokens, the newest first, without their values.
     List {
+        /// Whose tokens
         #[arg(long)]
         user: String,
     },
@@ -106,6 +124,7 @@ enum TokenCommand {
     Edit {
         #[command(flatten)]
         one: OneArgs,
+        /// What its owner will know it by
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
@@ -122,6 +141,7 @@ enum TokenCommand {
     Introspect,
     /// List the tokens that concern an organization.
     Review {
+        /// The organization
         #[arg(long)]
         org: String,
     },
@@ -134,22 +154,28 @@ enum TokenCommand {
 }
 
 pub(super) fn run(args: &TokenArgs, setting: &Setting) -> Result<Exit, Failure> {
-    let actor = Actor { user: args.actor()?, mfa: args.mfa };
-    let done = match args.server.client(&args.data, &args.bundle, setting)? {
-        Some(client) => remote::run(&client.acting(actor), &args.command)?,
-        None => local::run(args, &actor, setting)?,
+    let command = match &args.command {
+        Command::Life(command) => command,
+        Command::Export(export) => return backup::export(args, export, setting),
+        Command::Import(import) => return backup::import(args, import, setting),
     };
-    show::show(&args.command, &done, setting)?;
+    let actor = Actor { user: args.actor(command)?, mfa: args.mfa };
+    let done = match args.server.client(&args.data, &args.bundle, setting)? {
+        // What a folder and a server refuse alike exits alike.
+        Some(client) => remote::run(&client.acting(actor), command).map_err(Failure::plain)?,
+        None => local::run(args, command, &actor, setting)?,
+    };
+    show::show(command, &done, setting)?;
     Ok(Exit::Success)
 }
 
 impl TokenArgs {
     /// The user who acts.
-    fn actor(&self) -> Result<String, Failure> {
-        match (&self.actor, self.command.user()) {
+    fn actor(&self, command: &TokenCommand) -> Result<String, Failure> {
+        match (&self.actor, command.user()) {
             (Some(actor), _) => Ok(actor.clone()),
             (None, Some(user)) => Ok(user.to_owned()),
-            (None, None) if matches!(self.command, TokenCommand::Introspect) => Ok(String::new()),
+            (None, None) if matches!(command, TokenCommand::Introspect) => Ok(String::new()),
             (None, None) => Err(Failure::new("say which admin of the organization acts: `--actor USER`")),
         }
     }
@@ -192,6 +218,11 @@ fn edit(name: Option<&String>, grants: &GrantArgs, no_grants: bool) -> Result<Ed
         return Err(Failure::new("nothing to change: name a new `--name`, grants, or `--no-grants`"));
     }
     Ok(Edit { name: name.cloned(), grants })
+}
+
+/// A point in time.
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "a time is written as 2027-01-01T00:00:00Z".to_owned())
 }
 
 /// The value on stdin, without the end of its line.

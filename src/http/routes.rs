@@ -91,6 +91,7 @@ const WRITE: Access = Access::Scopes(&[Scope::Write]);
 const ADMIN: Access = Access::Scopes(&[Scope::Admin]);
 const TOKENS: Access = Access::Scopes(&[Scope::Tokens]);
 const AUDIT: Access = Access::Scopes(&[Scope::Audit]);
+const INTROSPECT: Access = Access::Scopes(&[Scope::Evaluate, Scope::Tokens]);
 const OBSERVE: Access = Access::Scopes(&[Scope::Read, Scope::Audit]);
 const ANY: Access = Access::Scopes(&Scope::ALL);
 
@@ -132,7 +133,7 @@ static ROUTES: &[Route] = &[
         .about("Answers one question with the credential as it was received, and says what to send on a no.")
         .takes::<check::CheckRequest>()
         .gives::<check::CheckReply>(),
-    route(Verb::Post, "/v1/introspect", EVALUATE, Effect::Reads, |call| Box::pin(introspect::answer(call)))
+    route(Verb::Post, "/v1/introspect", INTROSPECT, Effect::Reads, |call| Box::pin(introspect::answer(call)))
         .about("Whether a token is alive, and whose (RFC 7662).")
         .takes_media::<introspect::IntrospectionRequest>(body::FORM)
         .gives::<introspect::IntrospectionReply>(),

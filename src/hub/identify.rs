@@ -8,7 +8,7 @@ use super::error::HubError;
 use crate::entity::Uid;
 use crate::pdp::{Bundle, Reason};
 use crate::store::Table;
-use crate::tokens::{Presented, names};
+use crate::tokens::{Presented, TokenHash, names};
 use crate::warden::Session;
 
 /// Who asks, and by what means.
@@ -42,6 +42,33 @@ pub(super) struct Found {
     pub owner: SmolStr,
 }
 
+/// What a store knows of a value.
+pub(super) enum Value {
+    Alive(Found),
+    /// It was refreshed away, or its token deleted. That is for good.
+    Dead,
+    NeverSeen,
+}
+
+impl Value {
+    /// # Errors
+    /// An unreadable store.
+    pub fn of(session: &Session, hash: &TokenHash) -> Result<Self, HubError> {
+        match session.record(Table::TokenHash, hash.as_bytes())? {
+            None => Ok(Self::NeverSeen),
+            Some(record) if record.is_empty() => Ok(Self::Dead),
+            Some(record) => serde_json::from_slice(&record).map(Self::Alive).map_err(HubError::Damaged),
+        }
+    }
+
+    pub fn alive(self) -> Option<Found> {
+        match self {
+            Self::Alive(found) => Some(found),
+            Self::Dead | Self::NeverSeen => None,
+        }
+    }
+}
+
 impl Hub {
     /// Who presented this.
     ///
@@ -64,10 +91,9 @@ impl Hub {
             Presented::OrganizationToken => return Ok(Caller::Dead(Dead::OrganizationToken)),
             Presented::Token(value) => value,
         };
-        let Some(found) = session.record(Table::TokenHash, self.key.hash(value).as_bytes())? else {
+        let Some(found) = Value::of(session, &self.key.hash(value))?.alive() else {
             return Ok(Caller::Dead(Dead::Unknown));
         };
-        let found: Found = serde_json::from_slice(&found).map_err(HubError::Damaged)?;
         Ok(Caller::Token { token: Uid::new(names::TOKEN, found.id), owner: Uid::new(names::USER, found.owner) })
     }
 

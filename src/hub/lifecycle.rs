@@ -12,11 +12,11 @@ use super::Hub;
 use super::actor::Actor;
 use super::error::HubError;
 use super::grants::GrantsSpec;
-use super::identify::Found;
+use super::identify::{Found, Value};
 use super::memberships::{self, stored};
 use crate::entity::Uid;
 use crate::store::{Batch, CommitError, Expect, Lookup, Revision, Table};
-use crate::tokens::{Credential, PlainToken, Role, Token, names, owner_key, owner_prefix, random_id};
+use crate::tokens::{Credential, PlainToken, Role, Token, TokenHash, names, owner_key, owner_prefix, random_id};
 use crate::warden::{Api, Change, ChangeError, DeadId, Patch, Session};
 
 /// How many tokens one user can have.
@@ -89,7 +89,7 @@ impl Hub {
         };
         let mut records = Batch::new();
         record_credential(&mut records, &token.id, &credential)?;
-        record_hash(&mut records, &token, self.key.hash(&value).as_bytes())?;
+        record_hash(&mut records, &token.id, owner, &self.key.hash(&value))?;
         records.set_record(Table::TokenOwner, &owner_key(owner, &token.id), b"");
         let put = Change::Put { entity: token.to_entity().to_json(), expect: Expect::Absent, dead: DeadId::Refuse };
         let revision = self.warden.change_with(vec![put], records)?;
@@ -166,12 +166,12 @@ impl Hub {
             let session = hub.manage(actor, owner)?;
             let mut stored = hub.own(&session, owner, id)?;
             let mut records = Batch::new();
-            forget_value(&mut records, &stored.credential);
+            kill_value(&mut records, &stored.credential);
             stored.credential.hash = hash.to_hex();
             stored.credential.last_characters = value.last_characters().into();
             stored.credential.refreshed_at = Some(hub.warden.clock().now());
             record_credential(&mut records, id, &stored.credential)?;
-            record_hash(&mut records, &stored.token, hash.as_bytes())?;
+            record_hash(&mut records, id, owner, &hash)?;
             Ok(Rewrite { patch: Some(Patch::default()), records, stored })
         })?;
         Ok((stored, value))
@@ -204,8 +204,7 @@ impl Hub {
             let done = self.rewrite(Expect::Anything, |hub| {
                 let session = hub.warden.session(Api::Tokens, None)?;
                 let gone = || HubError::NotFound(String::new());
-                let found = session.record(Table::TokenHash, hash.as_bytes())?.ok_or_else(gone)?;
-                let found: Found = serde_json::from_slice(&found).map_err(HubError::Damaged)?;
+                let found = Value::of(&session, &hash)?.alive().ok_or_else(gone)?;
                 let stored = hub.stored(&session, &found.id)?.ok_or_else(gone)?;
                 let mut records = Batch::new();
                 forget(&mut records, &stored);
@@ -345,21 +344,23 @@ pub(super) fn record_credential(records: &mut Batch, id: &str, credential: &Cred
     Ok(())
 }
 
-fn record_hash(records: &mut Batch, token: &Token, hash: &[u8]) -> Result<(), HubError> {
-    let found = Found { id: token.id.clone(), owner: token.owner.clone() };
-    records.set_record(Table::TokenHash, hash, &serde_json::to_vec(&found).map_err(HubError::Damaged)?);
+pub(super) fn record_hash(records: &mut Batch, id: &str, owner: &str, hash: &TokenHash) -> Result<(), HubError> {
+    let found = Found { id: id.into(), owner: owner.into() };
+    let value = serde_json::to_vec(&found).map_err(HubError::Damaged)?;
+    records.set_record(Table::TokenHash, hash.as_bytes(), &value);
     Ok(())
 }
 
-fn forget_value(records: &mut Batch, credential: &Credential) {
+/// The value is dead from now on. Its hash stays, empty: without it, restoring an older backup would revive the value.
+pub(super) fn kill_value(records: &mut Batch, credential: &Credential) {
     if let Some(hash) = credential.token_hash() {
-        records.remove_record(Table::TokenHash, hash.as_bytes());
+        records.set_record(Table::TokenHash, hash.as_bytes(), b"");
     }
 }
 
 fn forget(records: &mut Batch, stored: &Stored) {
     let id = stored.token.id.as_bytes();
-    forget_value(records, &stored.credential);
+    kill_value(records, &stored.credential);
     records.remove_record(Table::Token, id);
     records.remove_record(Table::TokenOwner, &owner_key(&stored.token.owner, &stored.token.id));
     records.remove_record(Table::TokenUse, id);

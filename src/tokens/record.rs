@@ -3,7 +3,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | `Token` | id | [`Credential`] |
-//! | `TokenHash` | keyed hash of the value | id and owner |
+//! | `TokenHash` | keyed hash of the value | id and owner; nothing once the value is dead, so that no backup revives it |
 //! | `TokenOwner` | SHA-256 of the owner, then the id | nothing |
 //! | `TokenUse` | id | when it was last used |
 

@@ -7,3 +7,5 @@ mod policies;
 mod prove;
 mod server;
 mod settings;
+mod token;
+mod token_backup;

@@ -16,12 +16,12 @@ use crate::hub::{self, Hub, Stored};
 use crate::store::Expect;
 use crate::warden::Api;
 
-pub fn run(args: &TokenArgs, actor: &Actor, setting: &Setting) -> Result<Done, Failure> {
+pub fn run(args: &TokenArgs, command: &TokenCommand, actor: &Actor, setting: &Setting) -> Result<Done, Failure> {
     let store = args.data.open(setting, Missing::Refuse)?;
     let warden = Arc::new(data::warden(store, &args.bundle, setting, Arc::new(SystemClock))?);
     let hub = args.hub.open(Arc::clone(&warden), &args.data.folder(setting), setting)?;
     let actor = hub::Actor::User { id: actor.user.as_str().into(), mfa: actor.mfa };
-    let done = Local { hub: &hub, actor }.run(&args.command);
+    let done = Local { hub: &hub, actor }.run(command);
     warden.close()?;
     done
 }

@@ -21,12 +21,12 @@ pub fn show(command: &TokenCommand, done: &Done, setting: &Setting) -> Result<()
                 terminal.note("there are no tokens");
                 return Ok(());
             }
-            tokens.iter().map(line).collect::<Vec<_>>().join("\n")
+            table(tokens)
         }
         TokenCommand::Inspect(_) | TokenCommand::Edit { .. } => {
             let sentences = done.get("sentences").and_then(Json::as_array).into_iter().flatten();
             let sentences: Vec<&str> = sentences.filter_map(Json::as_str).collect();
-            format!("{}\n{}", line(token), sentences.join("\n"))
+            format!("{}\n{}", table(std::slice::from_ref(token)), sentences.join("\n"))
         }
         TokenCommand::Delete(_) => format!("deleted {}", part(done, "id")),
         TokenCommand::Introspect => match done.get("active") {
@@ -46,17 +46,66 @@ fn part<'a>(json: &'a Json, name: &str) -> &'a str {
     json.get(name).and_then(Json::as_str).unwrap_or_default()
 }
 
-/// One token on a line: what people tell it by first, what they choose last.
-fn line(token: &Json) -> String {
-    let used = token.get("lastUsedAt").and_then(Json::as_str).unwrap_or("never used");
-    let mut parts = vec![part(token, "id").to_owned(), format!("…{}", part(token, "lastCharacters"))];
-    parts.extend([part(token, "role").to_owned(), part(token, "createdAt").to_owned(), used.to_owned()]);
-    if let Some(state) = token.get("state").and_then(Json::as_str) {
-        parts.extend([part(token, "owner").to_owned(), state.to_owned()]);
+/// A line for each token, in columns: what people tell it by first, what they choose last.
+fn table(tokens: &[Json]) -> String {
+    let rows: Vec<Vec<String>> = tokens.iter().map(columns).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let line = |row: &Vec<String>| {
+        let (name, cells) = row.split_last()?;
+        let cells = cells.iter().enumerate().map(|(column, cell)| format!("{cell:<0$}  ", width(column)));
+        Some(cells.collect::<String>() + name)
+    };
+    rows.iter().filter_map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn columns(token: &Json) -> Vec<String> {
+    let time = |name: &str| token.get(name).and_then(Json::as_str).map(seconds);
+    let mut columns = vec![part(token, "id").to_owned()];
+    if token.get("state").is_some() {
+        columns.extend([part(token, "state").to_owned(), part(token, "owner").to_owned()]);
     }
-    if token.get("expired") == Some(&Json::Bool(true)) {
-        parts.push("expired".to_owned());
+    let expired = token.get("expired") == Some(&Json::Bool(true));
+    let verb = if expired { "expired" } else { "expires" };
+    columns.extend([
+        part(token, "role").to_owned(),
+        format!("…{}", part(token, "lastCharacters")),
+        format!("created {}", time("createdAt").unwrap_or_default()),
+        time("lastUsedAt").map_or_else(|| "never used".to_owned(), |at| format!("used {at}")),
+        time("expiresAt").map_or_else(|| "never expires".to_owned(), |at| format!("{verb} {at}")),
+        part(token, "name").to_owned(),
+    ]);
+    columns
+}
+
+/// A time without its fraction, which says nothing to people.
+fn seconds(time: &str) -> String {
+    match time.split_once('.') {
+        Some((whole, _)) => format!("{whole}Z"),
+        None => time.to_owned(),
     }
-    parts.push(part(token, "name").to_owned());
-    parts.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn tokens_are_listed_in_columns() {
+        let token = |id: &str, role: &str, used: Option<&str>, name: &str| {
+            json!({"id": id, "role": role, "lastCharacters": "wxYZ", "createdAt": "2026-01-02T03:04:05.678Z",
+                   "lastUsedAt": used, "expiresAt": null, "expired": false, "name": name})
+        };
+        let tokens =
+            [token("0a", "read", None, "é b"), token("1b", "fineGrained", Some("2026-02-03T04:05:06.000Z"), "ci")];
+        assert_eq!(
+            table(&tokens),
+            "0a  read         …wxYZ  created 2026-01-02T03:04:05Z  never used                 never expires  é b\n\
+             1b  fineGrained  …wxYZ  created 2026-01-02T03:04:05Z  used 2026-02-03T04:05:06Z  never expires  ci"
+        );
+    }
 }
