@@ -203,6 +203,8 @@ impl Bundle {
     /// A policy in the engine's JSON form.
     pub(super) fn policy_form(&self, id: &str) -> Option<serde_json::Value> {
         self.policies.policy(&cedar_policy::PolicyId::new(id))?.to_json().ok()
+    }
+
     /// The codes of refusals, in their order.
     pub fn reason_codes(&self) -> impl Iterator<Item = &SmolStr> {
         self.reasons.codes()
