@@ -29,6 +29,6 @@ pub use gate::gate;
 pub use matrix::{
     Matrix, csv as matrix_csv, html as matrix_html, markdown as matrix_markdown, matrices, text as matrix_text,
 };
-pub use report::{Report, github, json, junit, pretty, tap};
+pub use report::{Report, annotation_property, annotation_text, github, json, junit, pretty, tap};
 pub use run::{Outcome, Run, run};
 pub use yaml::fault as yaml_fault;

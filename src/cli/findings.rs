@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::exit::Failure;
 use super::terminal::Terminal;
 use crate::pdp::{Fault, Faults, Severity};
+use crate::suite::{annotation_property, annotation_text};
 
 /// A form for other programs, in place of `--format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -101,20 +102,16 @@ fn sarif(rules: &[Described], findings: &[Found]) -> Json {
 
 fn annotation(found: &Found) -> String {
     let fault = found.fault;
-    let mut place = format!("file={}", property(&fault.file));
+    let mut place = format!("file={}", annotation_property(&fault.file));
     if fault.line > 0 {
         place.push_str(&format!(",line={},col={}", fault.line, fault.column));
     }
-    format!("::{} {place},title={}::{}", level(found.severity), property(found.rule), data(&message(fault)))
-}
-
-/// As GitHub's runner reads it back.
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    format!(
+        "::{} {place},title={}::{}",
+        level(found.severity),
+        annotation_property(found.rule),
+        annotation_text(&message(fault))
+    )
 }
 
 #[cfg(test)]

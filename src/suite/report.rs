@@ -13,7 +13,7 @@ use super::expectation::{Mismatch, word};
 use super::run::{CellRun, Outcome, Run, SuiteRun, TestRun};
 use crate::pdp::Answer;
 
-pub use github::github;
+pub use github::{annotation_property, annotation_text, github};
 pub use junit::junit;
 pub use pretty::pretty;
 pub use tap::tap;
