@@ -4,6 +4,7 @@
 //! about it to stderr, so that pipes stay clean; `--format json` makes both machine-readable. Precedence: flags, then
 //! `HUBWARDEN_*`, then the configuration file, then defaults. Nothing here decides anything.
 
+mod audit;
 mod authorize;
 mod bundle;
 mod client;
@@ -36,6 +37,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use audit::AuditArgs;
 use authorize::AuthorizeArgs;
 use completions::CompletionsArgs;
 use config::{CommonArgs, Config};
@@ -51,7 +53,7 @@ use matrix::MatrixArgs;
 use new::NewArgs;
 use prove::ProveArgs;
 use serve::ServeArgs;
-use terminal::Terminal;
+use terminal::{Format, Terminal};
 use test::TestArgs;
 use token::TokenArgs;
 use validate::ValidateArgs;
@@ -106,6 +108,8 @@ enum Command {
     Key(KeyArgs),
     /// Create, inspect, refresh and delete access tokens, and review them for an organization.
     Token(TokenArgs),
+    /// Read and verify the decision log of a store's folder, whether a server holds it or not.
+    Audit(AuditArgs),
     /// Write a shell's completion script to stdout.
     Completions(CompletionsArgs),
     /// Show the version of the program and of the policies inside it.
@@ -136,6 +140,12 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
+    let is_log = matches!(command, Command::Audit(_));
+    if setting.terminal.format == Format::Ocsf && !is_log {
+        return Err(Failure::new(
+            "`--format ocsf` is a form of the decision log's records: it goes with `hubwarden audit`",
+        ));
+    }
     match command {
         Command::Serve(args) => serve::run(args, setting),
         Command::Validate(args) => validate::run(args, setting),
@@ -152,6 +162,7 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
         Command::Export(args) => export::run(args, setting),
         Command::Key(args) => key::run(args, setting),
         Command::Token(args) => token::run(args, setting),
+        Command::Audit(args) => audit::run(args, setting),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), setting),
         Command::Version => version::run(setting),
     }

@@ -12,6 +12,7 @@
 
 mod access;
 mod app;
+mod audit;
 mod auth_check;
 mod authorize;
 mod authzen;

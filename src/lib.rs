@@ -1,5 +1,6 @@
 //! hubwarden: the one place that answers who may do what on a model hub.
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod entity;

@@ -11,6 +11,7 @@ mod changes;
 mod explain;
 mod keys;
 mod metrics;
+mod records;
 mod session;
 mod source;
 #[cfg(test)]
@@ -27,10 +28,11 @@ pub use changes::{Change, ChangeError, DeadId, Patch};
 pub use explain::{Explained, ExplainedClause, Explanation};
 pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
 pub use metrics::Metrics;
-pub use session::{Api, AskError, Asked, Ruling, Session, SessionError};
+pub use session::{Api, AskError, Asked, Ruling, Session, SessionError, Unasked};
 pub use source::{SourceError, embedded, embedded_properties, folder, properties, read};
 pub use watch::Watch;
 
+use crate::audit::Log;
 use crate::clock::Clock;
 use crate::entity::Uid;
 use crate::pdp::Bundle;
@@ -53,6 +55,7 @@ pub struct Warden {
     keys: Keys,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    audit: Arc<Log>,
 }
 
 impl Warden {
@@ -81,11 +84,26 @@ impl Warden {
         clock: Arc<dyn Clock>,
         cache_bytes: u64,
     ) -> Result<Self, BundleError> {
+        Self::with_log(store, bundle, origin, clock, cache_bytes, Arc::new(Log::off()))
+    }
+
+    /// As [`Warden::with_cache`], with a log of every decision and change.
+    ///
+    /// # Errors
+    /// As [`Warden::new`], and a log that must not be without a record and cannot write.
+    pub fn with_log(
+        store: Arc<dyn Store>,
+        bundle: Bundle,
+        origin: BundleOrigin,
+        clock: Arc<dyn Clock>,
+        cache_bytes: u64,
+        audit: Arc<Log>,
+    ) -> Result<Self, BundleError> {
         let cache = Arc::new(FactCache::new(cache_bytes));
         let watched = Arc::clone(&cache);
         store.observe(Box::new(move |_, changed: &[Uid]| watched.forget(changed)));
-        let keys = Keys::open(Arc::clone(&store), Arc::clone(&clock))?;
-        let metrics = Arc::new(Metrics::new(&bundle, clock.now()));
+        let keys = Keys::recorded(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&audit))?;
+        let metrics = Arc::new(Metrics::new(&bundle, clock.now(), audit.counters()));
         let warden = Self {
             status: Mutex::new(BundleStatus::first(&bundle, origin, clock.now())),
             bundle: ArcSwap::from_pointee(bundle),
@@ -96,8 +114,10 @@ impl Warden {
             keys,
             clock,
             metrics,
+            audit,
         };
         warden.adopt_schema(&warden.bundle.load())?;
+        warden.record_opened()?;
         Ok(warden)
     }
 
@@ -118,6 +138,11 @@ impl Warden {
         &self.metrics
     }
 
+    /// The log of decisions and changes.
+    pub fn audit(&self) -> &Log {
+        &self.audit
+    }
+
     pub fn store_id(&self) -> &str {
         self.store.id()
     }
@@ -134,11 +159,12 @@ impl Warden {
         Ok(self.store.read()?.revision())
     }
 
-    /// Writes everything out. Later changes fail.
+    /// Writes everything out, the log as well. Later changes fail.
     ///
     /// # Errors
     /// What could not be written.
     pub fn close(&self) -> Result<(), StoreError> {
+        self.audit.close();
         self.store.close()
     }
 }

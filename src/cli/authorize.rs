@@ -30,6 +30,8 @@ pub(super) fn run(args: &AuthorizeArgs, setting: &Setting) -> Result<Exit, Failu
 fn ask(question: &QuestionArgs, setting: &Setting) -> Result<Report, Failure> {
     let warden = question.warden(setting)?;
     let session = warden.session(Api::Cli, None)?;
-    let ruling = session.ask(question.asked(&session)?)?;
-    Ok(Report::new(&ruling, question.is_stored(setting)))
+    let ruled = session.ask(question.asked(&session)?);
+    drop(session);
+    warden.close()?;
+    Ok(Report::new(&ruled?, question.is_stored(setting)))
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
+use super::audit::AuditConfig;
 use super::exit::Failure;
 use super::serve::{LimitsConfig, LogFormat, PoliciesFrom};
 use super::terminal::{Color, Format};
@@ -69,6 +70,7 @@ pub(super) struct Config {
     pub log: Option<String>,
     pub log_format: Option<LogFormat>,
     pub limits: LimitsConfig,
+    pub audit: AuditConfig,
     pub format: Option<Format>,
     pub color: Option<Color>,
 }
@@ -93,8 +95,10 @@ impl Config {
     fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
         let mut config: Self = serde_saphyr::from_str(text).map_err(|error| Failure::new(fault(&error, text, path)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let Self { policies, schema, data, gate, key_file, token_key_file, .. } = &mut config;
-        for relative in [policies, schema, data, gate, key_file, token_key_file].into_iter().flatten() {
+        let Self { policies, schema, data, gate, key_file, token_key_file, audit, .. } = &mut config;
+        let (audit_key, audit_file) = audit.paths();
+        let paths = [policies, schema, data, gate, key_file, token_key_file, audit_key];
+        for relative in paths.into_iter().flatten().chain(audit_file) {
             *relative = folder.join(&*relative);
         }
         Ok(config)

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::Setting;
+use super::audit;
 use super::bundle::BundleArgs;
 use super::config::{Origin, strongest};
 use super::exit::Failure;
+use crate::audit::{Damaged, Log};
 use crate::clock::Clock;
 use crate::pdp::{Bundle, BundleSource};
 use crate::store::{DataLoss, SledOptions, SledStore, Store, StoreError};
@@ -45,6 +47,16 @@ impl DataArgs {
         self.named(setting).map_or_else(|| DEFAULT_DIR.into(), |(_, dir)| dir)
     }
 
+    /// The decision log of the store in this folder, for a command that works on it and ends.
+    pub fn log(&self, store: &dyn Store, setting: &Setting) -> Result<Arc<Log>, Failure> {
+        audit::open(&self.folder(setting), store, audit::Process::Command, self.damaged(), None, setting)
+    }
+
+    /// What becomes of a damaged decision log: the same as of a damaged store.
+    pub fn damaged(&self) -> Damaged {
+        if self.accept_data_loss { Damaged::GoOn } else { Damaged::Refuse }
+    }
+
     pub fn open(&self, setting: &Setting, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
         let dir = self.folder(setting);
         let data_loss = if self.accept_data_loss { DataLoss::Accept } else { DataLoss::Refuse };
@@ -71,13 +83,14 @@ pub(super) fn warden(
     bundle: &BundleArgs,
     setting: &Setting,
     clock: Arc<dyn Clock>,
+    audit: Arc<Log>,
 ) -> Result<Warden, Failure> {
     let (source, origin) = match (bundle.paths(setting)?, stored_bundle(store.as_ref())?) {
         (Some((policies, schema)), _) => (folder(&policies, &schema)?, BundleOrigin::Folder { policies, schema }),
         (None, Some(stored)) => (stored, BundleOrigin::Store),
         (None, None) => (embedded(), BundleOrigin::Embedded),
     };
-    join(store, source, origin, clock, setting)
+    join(store, source, origin, clock, setting, audit)
 }
 
 /// Builds a bundle and joins it with a store.
@@ -87,9 +100,10 @@ pub(super) fn join(
     origin: BundleOrigin,
     clock: Arc<dyn Clock>,
     setting: &Setting,
+    audit: Arc<Log>,
 ) -> Result<Warden, Failure> {
     let cache_bytes = setting.config.limits.entity_cache_bytes.unwrap_or(DEFAULT_CACHE_BYTES);
-    Ok(Warden::with_cache(store, Bundle::build(source)?, origin, clock, cache_bytes)?)
+    Ok(Warden::with_log(store, Bundle::build(source)?, origin, clock, cache_bytes, audit)?)
 }
 
 impl From<StoreError> for Failure {

@@ -41,7 +41,7 @@ pub(super) fn run(args: &ExplainArgs, setting: &Setting) -> Result<Exit, Failure
     let terminal = &setting.terminal;
     match (args.output, terminal.format) {
         (Output::Html, _) => terminal.line(html::page(&explanation, args.all))?,
-        (Output::Json, _) | (_, Format::Json) => terminal.line(&explanation)?,
+        (Output::Json, _) | (_, Format::Json | Format::Ocsf) => terminal.line(&explanation)?,
         (Output::Text, Format::Text) => terminal.line(text::lines(&explanation, args.all))?,
     }
     Ok(if explanation.get("decision").and_then(Json::as_str) == Some("allow") { Exit::Success } else { Exit::Deny })
@@ -50,7 +50,10 @@ pub(super) fn run(args: &ExplainArgs, setting: &Setting) -> Result<Exit, Failure
 fn here(question: &QuestionArgs, setting: &Setting) -> Result<Json, Failure> {
     let warden = question.warden(setting)?;
     let session = warden.session(Api::Cli, None)?;
-    let explanation = session.explain(question.asked(&session)?)?;
+    let explained = session.explain(question.asked(&session)?);
+    drop(session);
+    warden.close()?;
+    let explanation = explained?;
     serde_json::to_value(ExplainReply::from(explanation)).map_err(|error| Failure::new(error.to_string()))
 }
 

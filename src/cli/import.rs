@@ -74,7 +74,8 @@ pub(super) fn run(args: &ImportArgs, setting: &Setting) -> Result<Exit, Failure>
         Some(client) => Remote { client: &client, dead, progress: &progress }.import(source, mode)?,
         None => {
             let store = args.data.open(setting, Missing::Create)?;
-            let warden = data::warden(store, &args.bundle, setting, Arc::new(SystemClock))?;
+            let log = args.data.log(store.as_ref(), setting)?;
+            let warden = data::warden(store, &args.bundle, setting, Arc::new(SystemClock), log)?;
             let bundle = warden.bundle();
             let outcome = Local { warden: &warden, bundle: &bundle, dead, progress: &progress }.import(source, mode)?;
             warden.close()?;

@@ -71,7 +71,8 @@ fn here(args: &KeyArgs, setting: &Setting) -> Result<Done, Failure> {
         KeyCommand::List | KeyCommand::Delete { .. } => Missing::Refuse,
     };
     let store = args.data.open(setting, missing)?;
-    let keys = Keys::open(Arc::clone(&store), Arc::new(SystemClock))?;
+    let log = args.data.log(store.as_ref(), setting)?;
+    let keys = Keys::recorded(Arc::clone(&store), Arc::new(SystemClock), Arc::clone(&log))?;
     let done = match &args.command {
         KeyCommand::Create { name, scopes } => {
             let (key, value) = keys.create(name, scopes.iter().copied().collect())?;
@@ -83,6 +84,7 @@ fn here(args: &KeyArgs, setting: &Setting) -> Result<Done, Failure> {
             Done::Deleted(id.clone())
         }
     };
+    log.close();
     store.close()?;
     Ok(done)
 }

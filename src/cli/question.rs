@@ -15,6 +15,7 @@ use super::client::{Client, ServerArgs};
 use super::data::{self, DataArgs, Missing};
 use super::entities::{self, Source};
 use super::exit::Failure;
+use crate::audit::Log;
 use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::entity::Entity;
 use crate::pdp::{Bundle, DecideError};
@@ -90,7 +91,11 @@ impl QuestionArgs {
             Some(now) => FixedClock::new(now),
             None => Arc::new(SystemClock),
         };
-        data::warden(store, &self.bundle, setting, clock)
+        let log = match self.is_stored(setting) {
+            true => self.data.log(store.as_ref(), setting)?,
+            false => Arc::new(Log::off()),
+        };
+        data::warden(store, &self.bundle, setting, clock, log)
     }
 
     /// The question in the words of a session's schema.
@@ -135,7 +140,7 @@ impl From<SessionError> for Failure {
 impl From<AskError> for Failure {
     fn from(error: AskError) -> Self {
         match &error {
-            AskError::Decide(DecideError::Facts(_)) => Self::new(error.to_string()),
+            AskError::Decide(DecideError::Facts(_)) | AskError::Audit(_) => Self::new(error.to_string()),
             AskError::Decide(DecideError::Context(_)) | AskError::Prepare(_) => Self::invalid(error.to_string()),
             AskError::Decide(_) => Self::unknown(error.to_string()),
         }

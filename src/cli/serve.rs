@@ -14,11 +14,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Setting;
+use super::audit::{self, LogKeepingArgs, Process};
 use super::bundle::BundleArgs;
 use super::data::{self, DataArgs, Missing};
 use super::exit::{Exit, Failure};
 use super::hub::HubArgs;
 use super::terminal::Format;
+use crate::audit::Log;
 use crate::clock::SystemClock;
 use crate::http::{ServeError, ServeOptions, Server};
 use crate::hub::Hub;
@@ -55,6 +57,8 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     hub: HubArgs,
     #[command(flatten)]
+    audit: LogKeepingArgs,
+    #[command(flatten)]
     log: LogArgs,
     /// Serve an example hub from a temporary folder, and print questions worth asking
     #[arg(long, conflicts_with_all = ["data", "policies", "schema", "policies_from", "gate"])]
@@ -76,7 +80,7 @@ pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> 
     let listen = args.listen.or(setting.config.listen).unwrap_or(DEFAULT_LISTEN);
     let demo = args.demo.then(Demo::create).transpose()?;
     let warden = Arc::new(match &demo {
-        Some(demo) => demo.warden(setting)?,
+        Some(demo) => demo.warden(&args.audit, setting)?,
         None => warden(args, setting)?,
     });
     let folder = demo.as_ref().map_or_else(|| args.data.folder(setting), |demo| demo.folder().to_owned());
@@ -138,21 +142,24 @@ fn announce(server: &Server, demo: Option<&Demo>, setting: &Setting) -> Result<(
 
 fn warden(args: &ServeArgs, setting: &Setting) -> Result<Warden, Failure> {
     let store = args.data.open(setting, Missing::Create)?;
+    let folder_of_store = args.data.folder(setting);
+    let damaged = args.data.damaged();
+    let log = audit::open(&folder_of_store, store.as_ref(), Process::Server, damaged, Some(&args.audit), setting)?;
     match args.policies_from.or(setting.config.policies_from) {
-        None => data::warden(store, &args.bundle, setting, Arc::new(SystemClock)),
+        None => data::warden(store, &args.bundle, setting, Arc::new(SystemClock), log),
         Some(PoliciesFrom::Folder) => {
             let (source, origin) = match args.bundle.paths(setting)? {
                 Some((policies, schema)) => (folder(&policies, &schema)?, BundleOrigin::Folder { policies, schema }),
                 None => (embedded(), BundleOrigin::Embedded),
             };
-            data::join(store, source, origin, Arc::new(SystemClock), setting)
+            data::join(store, source, origin, Arc::new(SystemClock), setting, log)
         }
-        Some(PoliciesFrom::Store) => from_store(store, args, setting),
+        Some(PoliciesFrom::Store) => from_store(store, args, setting, log),
     }
 }
 
 /// The store's own bundle; the first time, the store takes over the one that is named, or the one in the program.
-fn from_store(store: Arc<dyn Store>, args: &ServeArgs, setting: &Setting) -> Result<Warden, Failure> {
+fn from_store(store: Arc<dyn Store>, args: &ServeArgs, setting: &Setting, log: Arc<Log>) -> Result<Warden, Failure> {
     let named = args.bundle.paths(setting)?;
     let source = match (stored_bundle(store.as_ref())?, named) {
         (Some(stored), None) => stored,
@@ -167,7 +174,8 @@ fn from_store(store: Arc<dyn Store>, args: &ServeArgs, setting: &Setting) -> Res
         (None, None) => embedded(),
     };
     // Built before it is stored: a bundle with a fault must not get in.
-    let warden = data::join(Arc::clone(&store), source.clone(), BundleOrigin::Store, Arc::new(SystemClock), setting)?;
+    let origin = BundleOrigin::Store;
+    let warden = data::join(Arc::clone(&store), source.clone(), origin, Arc::new(SystemClock), setting, log)?;
     if stored_bundle(store.as_ref())?.is_none() {
         store_bundle(store.as_ref(), &source)?;
     }

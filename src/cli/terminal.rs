@@ -16,6 +16,8 @@ pub(super) enum Format {
     #[default]
     Text,
     Json,
+    /// Records of the decision log as events of the Open Cybersecurity Schema Framework.
+    Ocsf,
 }
 
 /// When diagnostics are coloured.
@@ -54,7 +56,7 @@ impl Terminal {
     pub fn print(&self, text: impl Display, json: &impl Serialize) -> Result<(), Failure> {
         match self.format {
             Format::Text => self.line(text),
-            Format::Json => {
+            Format::Json | Format::Ocsf => {
                 let json = serde_json::to_string(json).map_err(|error| Failure::new(error.to_string()))?;
                 self.line(json)
             }
@@ -78,11 +80,16 @@ impl Terminal {
         }
     }
 
+    /// Says on stderr what nobody must miss, whatever the format.
+    pub fn warn(&self, text: impl Display) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
     /// Tells why a command failed.
     pub fn fail(&self, failure: &Failure) -> Exit {
         let text = match self.format {
             Format::Text => self.paint(&failure.to_string()),
-            Format::Json => failure.to_json().to_string(),
+            Format::Json | Format::Ocsf => failure.to_json().to_string(),
         };
         // Nothing can be told when stderr is gone.
         let _ = writeln!(io::stderr().lock(), "{text}");

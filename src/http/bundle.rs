@@ -104,6 +104,7 @@ fn refused(error: BundleError) -> Failure {
         BundleError::Conflict(hash) => Failure::precondition(message).detailed(json!({"bundle": hash})),
         BundleError::Store(error) => error.into(),
         BundleError::Commit(error) => error.into(),
+        BundleError::Audit(error) => error.into(),
         BundleError::Source(_) => Failure::internal(),
     }
 }

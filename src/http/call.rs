@@ -16,6 +16,7 @@ use super::path::Params;
 use super::query::Query;
 use super::request_id::RequestId;
 use super::routes::Route;
+use crate::audit::Request;
 use crate::hub::Hub;
 use crate::store::Revision;
 use crate::warden::Warden;
@@ -80,7 +81,12 @@ impl Call {
         self,
         work: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        match tokio::task::spawn_blocking(move || work(&self)).await {
+        let asking = Request::current();
+        let work = move || match asking {
+            Some(asking) => asking.within(|| work(&self)),
+            None => work(&self),
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(result) => result,
             // The panic goes on here, to where panics are answered.
             Err(error) => match error.try_into_panic() {

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::entities::not_stored;
 use super::reply::json_response;
+use crate::audit::Unavailable;
 use crate::entity::JsonFault;
 use crate::hub::HubError;
 use crate::pdp::{DecideError, NameFault};
@@ -177,6 +178,7 @@ impl From<ChangeError> for Failure {
             ChangeError::NotStored { uid, .. } => not_stored(&uid),
             ChangeError::SchemaChanged => Self::unavailable("schema_changed", error.to_string()),
             ChangeError::Commit(error) => error.into(),
+            ChangeError::Audit(error) => error.into(),
         }
     }
 }
@@ -230,8 +232,19 @@ impl From<NameFault> for Failure {
     }
 }
 
+/// There must be no answer without a record.
+impl From<Unavailable> for Failure {
+    fn from(error: Unavailable) -> Self {
+        tracing::error!(%error, "no answer without a record");
+        Self::unavailable("audit_unavailable", "the decision log cannot write; the server's log says why")
+    }
+}
+
 impl From<AskError> for Failure {
     fn from(error: AskError) -> Self {
+        if let AskError::Audit(error) = error {
+            return error.into();
+        }
         let message = error.to_string();
         let bad = |code| Self::new(StatusCode::BAD_REQUEST, code, message.clone());
         match &error {
@@ -240,6 +253,7 @@ impl From<AskError> for Failure {
             AskError::Decide(DecideError::NotEnumerated(_)) => bad("unknown_name"),
             AskError::Decide(DecideError::Context(_)) => bad("invalid_request").at("context"),
             AskError::Prepare(_) => bad("invalid_request"),
+            AskError::Audit(_) => Self::internal(),
             AskError::Decide(DecideError::Facts(error)) => {
                 tracing::error!(%error, "a question could not be answered");
                 Self::unavailable("facts_unavailable", "what the question is about cannot be read; the log says why")

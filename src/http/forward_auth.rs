@@ -20,7 +20,7 @@ use super::reply::{Answered, Reply};
 use crate::entity::Uid;
 use crate::hub::{Caller, Check, Checked, Refusal};
 use crate::pdp::{Bundle, ContextRules, HttpRequest, Reason, Routed, RoutedResource, Unrouted};
-use crate::warden::{Api, Session};
+use crate::warden::{Api, Session, Unasked};
 
 const ORIGINAL: [HeaderName; 2] =
     [HeaderName::from_static("x-original-method"), HeaderName::from_static("x-original-uri")];
@@ -102,7 +102,7 @@ fn verdict(call: &Call, session: &Session, method: &str, target: &str) -> Result
     let header = |name: &str| values(&call.headers, name);
     let routed = match gateway.route(&HttpRequest { method, target, header: &header }) {
         Ok(routed) => routed,
-        Err(unrouted) => return Ok(refuse_unrouted(session, unrouted)),
+        Err(unrouted) => return refuse_unrouted(session, unrouted),
     };
     tracing::debug!(request_id = call.request_id.as_str(), rule = %routed.about, "gateway");
     let caller = call.hub().identify(session, &client::presented(call))?;
@@ -112,7 +112,9 @@ fn verdict(call: &Call, session: &Session, method: &str, target: &str) -> Result
         let message = reason.as_ref().map_or("Invalid username or password.", |reason| &reason.message).to_owned();
         let code = reason.map_or("not_found".to_owned(), |reason| reason.code.to_string());
         let refusal = Refusal { status: 401, error_code: None, message };
-        return Ok(Verdict::Deny { id: session.deny_unasked().to_string(), code, refusal });
+        let unasked =
+            Unasked { action: Some(routed.action), reason: code.as_str().into(), status: 401, ..Unasked::default() };
+        return Ok(Verdict::Deny { id: session.deny_unasked(&unasked)?.to_string(), code, refusal });
     };
     let ask = |action: &Uid| -> Result<Checked, Failure> {
         let check = check(session.bundle(), action, &resource)?;
@@ -135,13 +137,14 @@ fn verdict(call: &Call, session: &Session, method: &str, target: &str) -> Result
 }
 
 /// A request that means nothing, or more than one thing.
-fn refuse_unrouted(session: &Session, unrouted: Unrouted) -> Verdict {
+fn refuse_unrouted(session: &Session, unrouted: Unrouted) -> Result<Verdict, Failure> {
     let (status, code) = match unrouted {
         Unrouted::Ambiguous(_) => (400, "ambiguous_request"),
         Unrouted::NoRule => (403, "no_rule"),
     };
     let refusal = Refusal { status, error_code: None, message: unrouted.to_string() };
-    Verdict::Deny { id: session.deny_unasked().to_string(), code: code.to_owned(), refusal }
+    let id = session.deny_unasked(&Unasked { reason: code.into(), status, ..Unasked::default() })?;
+    Ok(Verdict::Deny { id: id.to_string(), code: code.to_owned(), refusal })
 }
 
 /// What the question is about; nothing when it is the caller and there is none. A dead credential is refused whatever it

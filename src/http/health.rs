@@ -16,7 +16,7 @@ pub struct LiveReply {
 
 #[derive(Serialize, ToSchema)]
 pub struct ReadyReply {
-    /// `ready`, or `unready` when the store cannot answer. A bundle that could not be replaced leaves the server ready:
+    /// `ready`, or `unready` when the store cannot answer, or the decision log cannot write in `block` mode. A bundle that could not be replaced leaves the server ready:
     /// the last good one is in force.
     status: &'static str,
     /// For callers with a key: the bundle in force, with the last failure to replace it.
@@ -27,8 +27,18 @@ pub struct ReadyReply {
     revision: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entities: Option<u64>,
+    /// For callers with a key: the decision log's mode, and why it cannot write, when it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<AuditBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct AuditBody {
+    /// `block`, `spill` or `drop`.
+    mode: &'static str,
+    fault: Option<String>,
 }
 
 pub async fn live(_: Call) -> Answered {
@@ -38,10 +48,14 @@ pub async fn live(_: Call) -> Answered {
 pub async fn ready(call: Call) -> Answered {
     let warden = call.warden();
     let revision = warden.revision();
-    let (code, status) = match &revision {
-        Ok(_) => (StatusCode::OK, "ready"),
-        Err(error) => {
+    let (code, status) = match (&revision, warden.audit().ready()) {
+        (Ok(_), Ok(())) => (StatusCode::OK, "ready"),
+        (Err(error), _) => {
             tracing::error!(%error, "not ready: the store cannot answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "unready")
+        }
+        (_, Err(error)) => {
+            tracing::error!(%error, "not ready: there must be no answer without a record");
             (StatusCode::SERVICE_UNAVAILABLE, "unready")
         }
     };
@@ -51,6 +65,11 @@ pub async fn ready(call: Call) -> Answered {
         bundle: if known { serde_json::to_value(warden.bundle_status()).ok() } else { None },
         revision: revision.ok().filter(|_| known).map(|revision| revision.0),
         entities: known.then(|| warden.stats().entities),
+        audit: warden
+            .audit()
+            .status()
+            .filter(|_| known)
+            .map(|status| AuditBody { mode: status.mode, fault: status.fault }),
         version: known.then_some(env!("CARGO_PKG_VERSION")),
     };
     Ok(Reply::json(code, &reply))

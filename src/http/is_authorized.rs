@@ -12,9 +12,9 @@ use super::failure::Failure;
 use super::fields::Fields;
 use super::question::{self, request_entities};
 use super::reply::{Answered, Reply};
-use crate::entity::Entity;
+use crate::entity::{Entity, Uid};
 use crate::pdp::DecideError;
-use crate::warden::{Api, AskError, Asked, Session};
+use crate::warden::{Api, AskError, Asked, Session, Unasked};
 
 /// A question as cedar-agent takes it.
 #[derive(ToSchema)]
@@ -74,20 +74,22 @@ pub async fn answer(call: Call) -> Answered {
                     error @ (DecideError::UnknownAction(_)
                     | DecideError::NotApplicable { .. }
                     | DecideError::NotEnumerated(_)),
-                )) => denied(&session, error.to_string()),
+                )) => denied(&session, &fields, error.to_string())?,
                 Err(error) => return Err(error.into()),
             }
         }
         // cedar-agent has no schema, so what the schema does not know is a deny there.
-        Err(failure) if failure.code == "unknown_name" => denied(&session, failure.message),
+        Err(failure) if failure.code == "unknown_name" => denied(&session, &fields, failure.message)?,
         Err(failure) => return Err(failure),
     };
     Ok(Reply::ok(&reply).at(session.revision()).of_bundle(session.bundle().hash()))
 }
 
-fn denied(session: &Session, error: String) -> IsAuthorizedReply {
-    session.deny_unasked();
-    IsAuthorizedReply { decision: "Deny", diagnostics: Diagnostics { reason: Vec::new(), errors: vec![error] } }
+fn denied(session: &Session, fields: &Fields, error: String) -> Result<IsAuthorizedReply, Failure> {
+    let named = |name| fields.text(name).ok().and_then(|text| Uid::parse(text).ok());
+    let (principal, action, resource) = (named("principal"), named("action"), named("resource"));
+    session.deny_unasked(&Unasked { principal, action, resource, reason: "unknown_name".into(), status: 403 })?;
+    Ok(IsAuthorizedReply { decision: "Deny", diagnostics: Diagnostics { reason: Vec::new(), errors: vec![error] } })
 }
 
 /// The question, and whether its entities are all there are.

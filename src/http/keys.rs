@@ -110,5 +110,6 @@ fn refused(error: KeyError) -> Failure {
         KeyError::Randomness(_) => Failure::unavailable("no_randomness", message),
         KeyError::Store(error) => error.into(),
         KeyError::Commit(error) => error.into(),
+        KeyError::Audit(error) => error.into(),
     }
 }

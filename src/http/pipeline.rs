@@ -27,12 +27,16 @@ use super::query::Query;
 use super::reply::Answered;
 use super::request_id::{self, RequestId};
 use super::routes::{Access, Body, Effect, Route, Verb};
+use crate::audit::{Request as Asking, Trace};
 use crate::store::Revision;
 
 type HttpResponse = Response<axum::body::Body>;
 
 const REVISION: HeaderName = HeaderName::from_static("hubwarden-revision");
 const BUNDLE: HeaderName = HeaderName::from_static("hubwarden-bundle");
+
+/// W3C trace context.
+const TRACE: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a request met.
 #[derive(Clone, Copy)]
@@ -230,7 +234,15 @@ async fn attempt(
     if let Some(revision) = call.at_least {
         app.reach(revision).await?;
     }
-    match timeout_at(end, (route.handler)(call)).await {
+    let asking = asking(&call);
+    let work = async {
+        let answered = Arc::clone(&asking).around((route.handler)(call)).await;
+        // The views of the store are gone by now. No answer, not even a refusal, goes before what was decided for it is
+        // recorded as the mode of the log demands.
+        app.warden.audit().settle(&asking).await?;
+        answered
+    };
+    match timeout_at(end, work).await {
         Ok(answered) => answered,
         Err(_) => {
             let what = match route.effect {
@@ -241,6 +253,12 @@ async fn attempt(
             Err(Failure::unavailable("deadline_exceeded", message))
         }
     }
+}
+
+/// On whose behalf decisions and changes are recorded.
+fn asking(call: &Call) -> Arc<Asking> {
+    let trace = access::only(&call.headers, TRACE).and_then(Trace::parse);
+    Asking::new(call.request_id.as_str(), trace, call.caller.key.as_ref().map(|key| key.id.clone()))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use utoipa::openapi::{RefOr, Schema};
 use super::call::Call;
 use super::reply::Answered;
 use super::{
-    auth_check, authorize, authzen, body, bundle, check, credentials, entities, explain, forward_auth, health,
+    audit, auth_check, authorize, authzen, body, bundle, check, credentials, entities, explain, forward_auth, health,
     introspect, is_authorized, keys, metrics, openapi, policies, tokens, whoami,
 };
 use crate::warden::Scope;
@@ -268,6 +268,14 @@ static ROUTES: &[Route] = &[
     route(Verb::Delete, "/v1/keys/{id}", ADMIN, Effect::Changes, |call| Box::pin(keys::delete(call)))
         .about("Deletes a key; it is refused from the next request on.")
         .gives::<keys::KeyDeletedReply>(),
+    // ---- the decision log
+    reads("/v1/audit", AUDIT, |call| Box::pin(audit::list(call)))
+        .about("Records of decisions and changes, the newest first.")
+        .query(audit::FILTERS)
+        .gives::<audit::AuditReply>(),
+    reads("/v1/audit/{decision_id}", AUDIT, |call| Box::pin(audit::one(call)))
+        .about("The record of one decision.")
+        .gives::<audit::AuditRecordReply>(),
     // ---- running it
     quiet("/health/live", Access::Public, |call| Box::pin(health::live(call)))
         .about("Whether the process answers.")

@@ -8,7 +8,7 @@ use super::identify::Caller;
 use super::vocabulary::Vocabulary;
 use crate::entity::{Record, Uid};
 use crate::tokens::{Presented, names};
-use crate::warden::{Asked, Session};
+use crate::warden::{Asked, Session, Unasked};
 
 /// The one who acts.
 #[derive(Clone, Debug)]
@@ -30,6 +30,9 @@ impl Hub {
             Actor::User { id, .. } => Caller::User(Uid::new(names::USER, id.clone())),
             Actor::Credential(presented) => self.identify(session, presented)?,
         };
+        if let Some(user) = caller.user() {
+            session.acted_by(user);
+        }
         let mfa = matches!(actor, Actor::User { mfa: true, .. });
         match self.decide(session, &vocabulary, &caller, action, resource, mfa)? {
             None => Ok(()),
@@ -62,8 +65,10 @@ impl Hub {
         mfa: bool,
     ) -> Result<Option<crate::pdp::Reason>, HubError> {
         if let Caller::Dead(dead) = caller {
-            session.deny_unasked();
-            return Ok(Some(dead.reason(session.bundle())));
+            let reason = dead.reason(session.bundle());
+            let (action, resource) = (Some(action.clone()), Some(resource));
+            session.deny_unasked(&Unasked { action, resource, ..Unasked::of(&reason) })?;
+            return Ok(Some(reason));
         }
         let mut context = caller.context();
         context.insert("mfa".into(), mfa.into());

@@ -9,7 +9,7 @@ use super::refusal::Refusal;
 use crate::entity::{Record, Uid};
 use crate::pdp::Reason;
 use crate::tokens::Presented;
-use crate::warden::{Asked, Ruling, Session};
+use crate::warden::{Asked, Ruling, Session, Unasked};
 
 /// A question.
 #[derive(Clone, Debug)]
@@ -55,7 +55,12 @@ impl Hub {
         if let Caller::Dead(dead) = caller {
             let reason = dead.reason(session.bundle());
             let refusal = Refusal::of(&reason, &check.resource);
-            return Ok(Checked { id: session.deny_unasked(), caller, ruling: None, refusal: Some((reason, refusal)) });
+            let id = session.deny_unasked(&Unasked {
+                action: Some(check.action),
+                resource: Some(check.resource),
+                ..Unasked::of(&reason)
+            })?;
+            return Ok(Checked { id, caller, ruling: None, refusal: Some((reason, refusal)) });
         }
         let vocabulary = self.vocabulary(session.bundle())?;
         let mut context = check.context;

@@ -7,7 +7,7 @@ use super::lifecycle::Stored;
 use crate::entity::Uid;
 use crate::pdp::Reason;
 use crate::tokens::{Presented, names};
-use crate::warden::{Asked, Session};
+use crate::warden::{Asked, Session, Unasked};
 
 /// What is known of a presented value.
 #[derive(Clone, Debug)]
@@ -37,8 +37,9 @@ impl Hub {
         let (token, owner) = match caller {
             Caller::Anonymous | Caller::User(_) => return Ok(Ok(None)),
             Caller::Dead(dead) => {
-                session.deny_unasked();
-                return Ok(Err(dead.reason(session.bundle())));
+                let reason = dead.reason(session.bundle());
+                session.deny_unasked(&Unasked::of(&reason))?;
+                return Ok(Err(reason));
             }
             Caller::Token { token, owner } => (token, owner),
         };

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Warden;
 use super::session::each_entity;
 use super::source::{SourceError, folder};
+use crate::audit::Unavailable;
 use crate::entity::{JsonFault, Uid};
 use crate::pdp::{Bundle, BundleSource, Faults};
 use crate::store::{Batch, CommitError, ListQuery, Store, StoreError, Table};
@@ -72,6 +73,9 @@ pub enum BundleError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// There must be no change without a record, and none can be written.
+    #[error(transparent)]
+    Audit(#[from] Unavailable),
 }
 
 fn shown(faults: &[(Uid, JsonFault)]) -> String {
@@ -173,6 +177,7 @@ impl Warden {
             BundleOrigin::Embedded => return Err(BundleError::ReadOnly("inside the program")),
             BundleOrigin::Folder { .. } => return Err(BundleError::ReadOnly("a folder")),
         }
+        self.audit.ready()?;
         let bundle = Bundle::build(source)?;
         self.pass_gate(&bundle)?;
         let _gate = self.schema_gate.write();
@@ -188,15 +193,17 @@ impl Warden {
         self.store.commit(batch)?;
         self.swap(bundle);
         self.metrics.reloaded(true, &self.bundle(), self.clock.now());
+        self.record_bundle()?;
         Ok(self.bundle())
     }
 
     fn take_over(&self, bundle: Bundle) -> Result<(), BundleError> {
+        self.audit.ready()?;
         self.pass_gate(&bundle)?;
         let _gate = self.schema_gate.write();
         self.adopt_schema(&bundle)?;
         self.swap(bundle);
-        Ok(())
+        self.record_bundle()
     }
 
     fn swap(&self, bundle: Bundle) {

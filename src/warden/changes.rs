@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::{Map, Value as Json};
 
 use super::Warden;
+use crate::audit::Unavailable;
 use crate::entity::{Entity, JsonFault, Uid};
 use crate::pdp::Bundle;
 use crate::store::{Batch, CommitError, Expect, Lookup, Op, Reader, Revision, StoreError};
@@ -52,6 +53,10 @@ pub enum ChangeError {
     NotStored { index: usize, uid: Uid },
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// There must be no change without a record, and none can be written. When the log failed only after the commit, the
+    /// change was made.
+    #[error(transparent)]
+    Audit(#[from] Unavailable),
 }
 
 impl ChangeError {
@@ -65,7 +70,7 @@ impl ChangeError {
                 | CommitError::TooLarge { index, .. }
                 | CommitError::TooDeep { index, .. },
             ) => Some(*index),
-            Self::Commit(CommitError::Store(_)) | Self::SchemaChanged => None,
+            Self::Commit(CommitError::Store(_)) | Self::SchemaChanged | Self::Audit(_) => None,
         }
     }
 }
@@ -97,6 +102,7 @@ impl Warden {
     /// # Errors
     /// Nothing was changed.
     pub fn change_with(&self, changes: Vec<Change>, records: Batch) -> Result<Revision, ChangeError> {
+        self.audit.ready()?;
         let _gate = self.schema_gate.read();
         let bundle = self.bundle();
         let mut retries = RETRIES;
@@ -110,6 +116,7 @@ impl Warden {
                 Err(error) => return Err(error.into()),
                 Ok(revision) => {
                     self.metrics.changed(changes.len());
+                    self.record_changes(&changes, records.len(), revision)?;
                     return Ok(revision);
                 }
             }
@@ -122,6 +129,7 @@ impl Warden {
     /// # Errors
     /// Nothing was changed: another schema took over meanwhile, or the store refused.
     pub fn load(&self, batch: Batch, schema_hash: &str) -> Result<Revision, ChangeError> {
+        self.audit.ready()?;
         let _gate = self.schema_gate.read();
         if self.bundle().schema_hash() != schema_hash {
             return Err(ChangeError::SchemaChanged);
@@ -129,6 +137,7 @@ impl Warden {
         let count = batch.len();
         let revision = self.store.commit(batch)?;
         self.metrics.changed(count);
+        self.record_load(count, revision)?;
         Ok(revision)
     }
 

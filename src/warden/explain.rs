@@ -60,6 +60,8 @@ impl Session<'_> {
     /// As [`Session::ask`].
     pub fn explain(&self, asked: Asked) -> Result<Explanation, AskError> {
         let started = Instant::now();
+        self.warden.audit.ready()?;
+        let brought = self.brought(&asked);
         let (question, facts) = self.prepared(asked, Given::BesideStored)?;
         let bundle = self.bundle();
         let inquiry = bundle.inquire(&question, &facts)?;
@@ -71,6 +73,7 @@ impl Session<'_> {
             took: started.elapsed(),
         };
         self.decided(&ruling);
+        self.record_ruling(&ruling, &question, brought, false, &facts)?;
         let explained = |traces: Vec<PolicyTrace>| traces.iter().map(|trace| explained(bundle, trace)).collect();
         Ok(Explanation {
             policies: explained(inquiry.policies()),

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::audit::{ChangeRecord, Log, Unavailable};
 use crate::clock::Clock;
 use crate::store::{Batch, CommitError, Store, StoreError, Table};
 
@@ -114,12 +115,16 @@ pub enum KeyError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// There must be no change without a record, and none can be written.
+    #[error(transparent)]
+    Audit(#[from] Unavailable),
 }
 
 /// The keys of a store. They need no bundle: a store's keys are managed whatever its schema is.
 pub struct Keys {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    audit: Arc<Log>,
     records: ArcSwap<HashMap<String, Record>>,
     /// Held from commit to read-back: a slower writer must not bring a deleted key back.
     writing: Mutex<()>,
@@ -144,8 +149,16 @@ impl Keys {
     /// # Errors
     /// An unreadable store.
     pub fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::recorded(store, clock, Arc::new(Log::off()))
+    }
+
+    /// As [`Keys::open`], with a log of every change.
+    ///
+    /// # Errors
+    /// An unreadable store.
+    pub fn recorded(store: Arc<dyn Store>, clock: Arc<dyn Clock>, audit: Arc<Log>) -> Result<Self, StoreError> {
         let records = ArcSwap::from_pointee(read(store.as_ref())?);
-        Ok(Self { store, clock, records, writing: Mutex::new(()) })
+        Ok(Self { store, clock, audit, records, writing: Mutex::new(()) })
     }
 
     /// The key whose value was presented, if it is one.
@@ -185,6 +198,7 @@ impl Keys {
         let secret = URL_SAFE_NO_PAD.encode(random::<32>()?);
         let key = ApiKey { id: id.clone(), name: name.to_owned(), scopes, created_at: self.clock.now() };
         let record = Record { key: key.clone(), hash: hash(&secret) };
+        self.audit.ready()?;
         self.write(&id, Some(serde_json::to_vec(&record).map_err(|error| KeyError::Encoding(error.to_string()))?))?;
         Ok((key, PlainKey(format!("{PREFIX}{id}_{secret}"))))
     }
@@ -197,18 +211,27 @@ impl Keys {
         if !self.records.load().contains_key(id) {
             return Err(KeyError::Unknown(id.to_owned()));
         }
+        self.audit.ready()?;
         self.write(id, None)
     }
 
     fn write(&self, id: &str, value: Option<Vec<u8>>) -> Result<(), KeyError> {
         let _writing = self.writing.lock();
         let mut batch = Batch::new();
-        match value {
-            Some(value) => batch.set_record(Table::ApiKey, id.as_bytes(), &value),
-            None => batch.remove_record(Table::ApiKey, id.as_bytes()),
+        let change = match value {
+            Some(value) => {
+                batch.set_record(Table::ApiKey, id.as_bytes(), &value);
+                "key_created"
+            }
+            None => {
+                batch.remove_record(Table::ApiKey, id.as_bytes());
+                "key_deleted"
+            }
         };
-        self.store.commit(batch)?;
+        let revision = self.store.commit(batch)?.0;
         self.records.store(Arc::new(read(self.store.as_ref())?));
+        let entities = Vec::new();
+        self.audit.change(&ChangeRecord { change, entities, key: Some(id), count: 1, revision, bundle: None })?;
         Ok(())
     }
 }

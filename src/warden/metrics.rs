@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::session::{Api, Ruling};
+use crate::audit::Counters;
 use crate::pdp::Bundle;
 use crate::store::{Revision, Stats};
 
@@ -40,7 +41,7 @@ fn durations() -> Histogram {
 }
 
 impl Metrics {
-    pub(super) fn new(bundle: &Bundle, now: Timestamp) -> Self {
+    pub(super) fn new(bundle: &Bundle, now: Timestamp, audit: &Counters) -> Self {
         let metrics = Self {
             registry: Registry::with_prefix("hubwarden"),
             decisions: Family::default(),
@@ -59,10 +60,10 @@ impl Metrics {
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
         };
         metrics.in_force(bundle, now);
-        metrics.registered()
+        metrics.registered(audit)
     }
 
-    fn registered(mut self) -> Self {
+    fn registered(mut self, audit: &Counters) -> Self {
         let build: Family<Labels<1>, Gauge> = Family::default();
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         let r = &mut self.registry;
@@ -85,6 +86,8 @@ impl Metrics {
         r.register("credentials", "Credentials that clients presented", self.credentials.clone());
         r.register("requests_rejected", "Requests over a limit or malformed", self.rejected.clone());
         r.register("batch_size", "Questions in one batch", self.batch_size.clone());
+        r.register("decision_log_records", "Records written", audit.records.clone());
+        r.register("decision_log_dropped", "Records lost", audit.dropped.clone());
         r.register("build_info", "This program", build);
         self
     }

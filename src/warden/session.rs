@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::Warden;
 use super::cache::FactCache;
+use crate::audit::Unavailable;
 use crate::clock::rfc3339;
 use crate::entity::{Entity, Record, Uid};
-use crate::pdp::{Answer, Bundle, DecideError, Fact, Facts, FactsError, PrepareError, Prepared, Question};
+use crate::pdp::{Answer, Bundle, DecideError, Fact, Facts, FactsError, PrepareError, Prepared, Question, Reason};
 use crate::store::{ListQuery, Lookup, Reader, Revision, Store, StoreError, Stored, Table};
 
 /// Through which face a question came, as metrics and records name it.
@@ -80,6 +81,21 @@ pub enum AskError {
     Decide(#[from] DecideError),
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// There must be no answer without a record, and none can be written.
+    #[error(transparent)]
+    Audit(#[from] Unavailable),
+}
+
+/// A question that was denied without being asked: it named what the schema does not have, or came with a credential
+/// that is none. What could not be read of it is `None`.
+#[derive(Clone, Debug, Default)]
+pub struct Unasked {
+    pub principal: Option<Uid>,
+    pub action: Option<Uid>,
+    pub resource: Option<Uid>,
+    /// The code of the "no", and the status to refuse with.
+    pub reason: SmolStr,
+    pub status: u16,
 }
 
 /// Why there is no session.
@@ -91,12 +107,19 @@ pub enum SessionError {
     Store(#[from] StoreError),
 }
 
+impl Unasked {
+    /// A deny for this reason.
+    pub fn of(reason: &Reason) -> Self {
+        Self { reason: reason.code.clone(), status: reason.status, ..Self::default() }
+    }
+}
+
 /// One bundle and one store revision. Not `Send`: it cannot live across an `await`.
 pub struct Session<'a> {
-    warden: &'a Warden,
-    api: Api,
-    bundle: Arc<Bundle>,
-    hash: Arc<str>,
+    pub(super) warden: &'a Warden,
+    pub(super) api: Api,
+    pub(super) bundle: Arc<Bundle>,
+    pub(super) hash: Arc<str>,
     reader: Box<dyn Reader + 'a>,
     now: SmolStr,
 }
@@ -165,6 +188,8 @@ impl Session<'_> {
 
     fn answer(&self, asked: Asked, given: Given) -> Result<Ruling, AskError> {
         let started = Instant::now();
+        self.warden.audit.ready()?;
+        let brought = self.brought(&asked);
         let (question, facts) = self.prepared(asked, given)?;
         let answer = self.bundle.decide(&question, &facts)?;
         let ruling = Ruling {
@@ -175,6 +200,7 @@ impl Session<'_> {
             took: started.elapsed(),
         };
         self.decided(&ruling);
+        self.record_ruling(&ruling, &question, brought, given == Given::InsteadOfStored, &facts)?;
         Ok(ruling)
     }
 
@@ -189,11 +215,15 @@ impl Session<'_> {
         }
     }
 
-    /// The deny of a question about what the schema does not have: it is never asked, but it is a decision, with an id,
-    /// and it is counted.
-    pub fn deny_unasked(&self) -> Uuid {
+    /// The deny of a question that is never asked. It is a decision: it has an id, is counted, and leaves a record.
+    ///
+    /// # Errors
+    /// [`AskError::Audit`].
+    pub fn deny_unasked(&self, unasked: &Unasked) -> Result<Uuid, AskError> {
+        let id = Uuid::now_v7();
         self.warden.metrics.denied_unasked(self.api);
-        Uuid::now_v7()
+        self.record_unasked(id, unasked)?;
+        Ok(id)
     }
 
     /// One record of a table.

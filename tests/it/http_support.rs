@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use hubwarden::audit::Log as AuditLog;
 use hubwarden::clock::FixedClock;
 use hubwarden::http::{Limits, ServeOptions, Server};
 use hubwarden::hub::Hub;
 use hubwarden::pdp::{Bundle, BundleSource, SourceFile};
 use hubwarden::store::{Expect, MemoryStore};
 use hubwarden::tokens::{HashKey, Prefix};
-use hubwarden::warden::{BundleOrigin, Change, DeadId, Scope, Warden, embedded, store_bundle};
+use hubwarden::warden::{BundleOrigin, Change, DEFAULT_CACHE_BYTES, DeadId, Scope, Warden, embedded, store_bundle};
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
@@ -35,13 +36,23 @@ pub struct World {
     pub public_url: Option<String>,
     /// Stands still until a test winds it.
     pub clock: Arc<FixedClock>,
+    /// None, unless a test opens one.
+    pub audit: Arc<AuditLog>,
 }
 
 impl World {
     pub fn of(source: BundleSource, entities: &str) -> Self {
         let entities = serde_json::from_str(entities).unwrap();
         let clock = FixedClock::new(NOW.parse().unwrap());
-        Self { source, origin: BundleOrigin::Embedded, entities, limits: Limits::default(), public_url: None, clock }
+        Self {
+            source,
+            origin: BundleOrigin::Embedded,
+            entities,
+            limits: Limits::default(),
+            public_url: None,
+            clock,
+            audit: Arc::new(AuditLog::off()),
+        }
     }
 
     /// The hub with a small cast: alice writes in acme, and has a fine-grained token for its models.
@@ -72,7 +83,8 @@ impl World {
             store_bundle(store.as_ref(), &self.source).unwrap();
         }
         let bundle = Bundle::build(self.source).unwrap();
-        let warden = Warden::new(store, bundle, self.origin, Arc::new(self.clock)).unwrap();
+        let clock = Arc::new(self.clock);
+        let warden = Warden::with_log(store, bundle, self.origin, clock, DEFAULT_CACHE_BYTES, self.audit).unwrap();
         let put = |entity| Change::Put { entity, expect: Expect::Anything, dead: DeadId::Refuse };
         warden.change(self.entities.into_iter().map(put).collect()).unwrap();
         Arc::new(warden)

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::remove;
+use crate::audit::Damaged;
 use crate::cli::Setting;
+use crate::cli::audit::{self, LogKeepingArgs, Process};
 use crate::cli::data::{self, Missing};
 use crate::cli::entities::{self, Pieces};
 use crate::cli::exit::Failure;
@@ -40,9 +42,10 @@ impl Demo {
     }
 
     /// A store with the cast in it, under the policies inside the program.
-    pub fn warden(&self, setting: &Setting) -> Result<Warden, Failure> {
+    pub fn warden(&self, keeping: &LogKeepingArgs, setting: &Setting) -> Result<Warden, Failure> {
         let store = data::open(&self.folder, Missing::Create, SledOptions::default())?;
-        let warden = data::join(store, embedded(), BundleOrigin::Embedded, Arc::new(SystemClock), setting)?;
+        let log = audit::open(&self.folder, store.as_ref(), Process::Server, Damaged::Refuse, Some(keeping), setting)?;
+        let warden = data::join(store, embedded(), BundleOrigin::Embedded, Arc::new(SystemClock), setting, log)?;
         let bundle = warden.bundle();
         let mut batch = Batch::new();
         let pieces = Pieces::new(CAST.as_bytes()).map_err(|error| Failure::new(error.to_string()))?;

@@ -18,7 +18,8 @@ use crate::warden::Api;
 
 pub fn run(args: &TokenArgs, command: &TokenCommand, actor: &Actor, setting: &Setting) -> Result<Done, Failure> {
     let store = args.data.open(setting, Missing::Refuse)?;
-    let warden = Arc::new(data::warden(store, &args.bundle, setting, Arc::new(SystemClock))?);
+    let log = args.data.log(store.as_ref(), setting)?;
+    let warden = Arc::new(data::warden(store, &args.bundle, setting, Arc::new(SystemClock), log)?);
     let hub = args.hub.open(Arc::clone(&warden), &args.data.folder(setting), setting)?;
     let actor = hub::Actor::User { id: actor.user.as_str().into(), mfa: actor.mfa };
     let done = Local { hub: &hub, actor }.run(command);

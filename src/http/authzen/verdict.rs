@@ -8,7 +8,7 @@ use crate::http::failure::Failure;
 use crate::http::question::{self, ReasonBody};
 use crate::pdp::{ContextRules, DecideError, NameFault};
 use crate::store::Lookup;
-use crate::warden::{AskError, Asked, Ruling, Scope, Session};
+use crate::warden::{AskError, Asked, Ruling, Scope, Session, Unasked};
 
 /// The decision on a question.
 ///
@@ -25,7 +25,7 @@ pub fn decide(call: &Call, session: &Session, asking: &Asking, explain: bool) ->
     let (subject, action, resource) = match names {
         (Ok(subject), Ok(action), Ok(resource)) => (subject, action, resource),
         (Err(fault), ..) | (_, Err(fault), _) | (.., Err(fault)) => {
-            return Ok(unknown(session, code(&fault), fault.to_string(), explain));
+            return unknown(session, asking, code(&fault), fault.to_string(), explain);
         }
     };
     let principal = Uid::new(subject, asking.subject.id);
@@ -39,7 +39,7 @@ pub fn decide(call: &Call, session: &Session, asking: &Asking, explain: bool) ->
         Ok(ruling) => Ok(decided(&ruling, explain)),
         Err(AskError::Decide(
             error @ (DecideError::UnknownAction(_) | DecideError::NotApplicable { .. } | DecideError::NotEnumerated(_)),
-        )) => Ok(unknown(session, "not_applicable", error.to_string(), explain)),
+        )) => unknown(session, asking, "not_applicable", error.to_string(), explain),
         Err(error) => Err(error.into()),
     }
 }
@@ -96,8 +96,22 @@ fn decided(ruling: &Ruling, explain: bool) -> DecisionReply {
 }
 
 /// A question about what the schema does not have: nothing permits it.
-fn unknown(session: &Session, code: &str, message: String, explain: bool) -> DecisionReply {
-    let id = session.deny_unasked();
+fn unknown(
+    session: &Session,
+    asking: &Asking,
+    code: &str,
+    message: String,
+    explain: bool,
+) -> Result<DecisionReply, Failure> {
+    // As they were sent: what is not known has no full name.
+    let side = |side: &Side| Some(Uid::new(side.type_name, side.id));
+    let id = session.deny_unasked(&Unasked {
+        principal: side(&asking.subject),
+        action: Some(Uid::new("", asking.action)),
+        resource: side(&asking.resource),
+        reason: code.into(),
+        status: 403,
+    })?;
     let context = explain.then(|| DecisionContext {
         reason: Some(ReasonBody { code: code.to_owned(), message, status: 403 }),
         revision: Some(session.revision().0),
@@ -105,5 +119,5 @@ fn unknown(session: &Session, code: &str, message: String, explain: bool) -> Dec
         decision_id: Some(id.to_string()),
         ..DecisionContext::default()
     });
-    DecisionReply { decision: false, context }
+    Ok(DecisionReply { decision: false, context })
 }
