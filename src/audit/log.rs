@@ -172,7 +172,7 @@ impl Log {
     ///
     /// # Errors
     /// In `block` mode, when the record cannot be written.
-    pub fn decision(&self, record: &DecisionRecord) -> Result<(), Unavailable> {
+    pub fn decision(&self, record: DecisionRecord) -> Result<(), Unavailable> {
         self.record(|on, origin| record.body(origin, &on.masks))
     }
 

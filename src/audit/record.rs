@@ -181,11 +181,11 @@ struct ChangeBody<'a> {
 }
 
 impl DecisionRecord<'_> {
-    pub(super) fn body(&self, origin: &Origin, masks: &[Mask]) -> serde_json::Result<Vec<u8>> {
-        let mut context = self.context.clone();
+    pub(super) fn body(self, origin: &Origin, masks: &[Mask]) -> serde_json::Result<Vec<u8>> {
+        let mut context = self.context;
         let mut entities = match self.entities.is_empty() {
             true => Json::Null,
-            false => Json::Array(self.entities.clone()),
+            false => Json::Array(self.entities),
         };
         // Both, whatever the first one found.
         let masked: Vec<&str> = masks

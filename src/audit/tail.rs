@@ -151,10 +151,20 @@ impl Tail {
     /// # Errors
     /// The disk refused; nothing of it counts.
     pub fn append(&mut self, bodies: &[Vec<u8>], sync: Sync) -> io::Result<Vec<u8>> {
+        self.make_room()?;
+        self.write(bodies, sync)
+    }
+
+    /// Mends what a failed write left, and begins another segment when this one is full.
+    fn make_room(&mut self) -> io::Result<()> {
         self.mend()?;
-        if self.len >= self.place.settings.segment_bytes {
-            self.rotate()?;
+        match self.len >= self.place.settings.segment_bytes {
+            true => self.rotate(),
+            false => Ok(()),
         }
+    }
+
+    fn write(&mut self, bodies: &[Vec<u8>], sync: Sync) -> io::Result<Vec<u8>> {
         let mut lines = Vec::with_capacity(bodies.iter().map(|body| body.len() + 128).sum());
         let (mut digest, mut next) = (self.digest, self.next);
         for body in bodies {
@@ -200,13 +210,15 @@ impl Tail {
 
     /// Signs the chain as far as it has come, and writes down how far that is.
     pub fn checkpoint(&mut self) -> io::Result<()> {
+        // A checkpoint follows what it signs: no first record of a segment comes between.
+        self.make_room()?;
         let record = Own::Checkpoint {
             timestamp: self.place.now(),
             covers: self.last(),
             chain: self.digest.to_string(),
             signature: checkpoint::sign(&self.place.key, Purpose::Checkpoint, self.last(), &self.digest),
         };
-        self.append(&[record.body()?], Sync::Now)?;
+        self.write(&[record.body()?], Sync::Now)?;
         self.sync()?;
         Head::new(&self.place.key, self.last(), &self.digest, self.place.now()).write(&self.place.dir)?;
         self.unsigned = 0;
@@ -323,13 +335,12 @@ fn find(place: &Place) -> Result<(End, Found), TailError> {
             found = Found::Torn { bytes: rest };
             continue;
         }
-        if let Some(broken) = scan.broken {
-            found = Found::Damage(format!("{}: {broken}", segment.name()));
-        } else if rest > 0 {
+        if rest > 0 {
             found = Found::Torn { bytes: rest };
         }
         let digest_at = |seq: u64| scan.digests.iter().find(|(at, _)| *at == seq).map(|(_, digest)| *digest);
-        if let Some(what) = behind(&head, place, segment.first, scan.next, digest_at) {
+        let broken = scan.broken.map(|broken| format!("{}: {broken}", segment.name()));
+        if let Some(what) = broken.or_else(|| behind(&head, place, segment.first, scan.next, digest_at)) {
             found = Found::Damage(what);
         }
         if let Found::Damage(_) = found {

@@ -43,7 +43,7 @@ impl Session<'_> {
         let answer = &ruling.answer;
         let acts_for = self.acts_for(&question.principal, facts);
         let reason = answer.reason.as_ref();
-        self.warden.audit.decision(&DecisionRecord {
+        self.warden.audit.decision(DecisionRecord {
             id: ruling.id,
             api: self.api.name(),
             revision: ruling.revision.0,
@@ -70,7 +70,7 @@ impl Session<'_> {
 
     /// Records the deny of a question that was not asked.
     pub(super) fn record_unasked(&self, id: Uuid, unasked: &Unasked) -> Result<(), Unavailable> {
-        self.warden.audit.decision(&DecisionRecord {
+        self.warden.audit.decision(DecisionRecord {
             id,
             api: self.api.name(),
             revision: self.revision().0,
