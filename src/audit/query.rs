@@ -43,8 +43,10 @@ pub struct Page {
 pub struct Filter {
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
-    /// `user:alice`, `Hub::User::"alice"`, or the id alone. Also finds those for whom a credential acted.
+    /// `user:alice`, `Hub::User::"alice"`, or the id alone. Also finds those for whom a credential acted, and the actor
+    /// of a change.
     pub principal: Option<String>,
+    /// Also finds what a change was about.
     pub resource: Option<String>,
     pub action: Option<String>,
     /// `allow` or `deny`.
@@ -60,6 +62,8 @@ pub struct Filter {
     pub decision_id: Option<String>,
     /// `decision` or `change`; without it both, and not what the log says of itself.
     pub kind: Option<String>,
+    /// Records behind this one.
+    pub after: Option<u64>,
 }
 
 /// The newest records first, up to `limit` of them, before record `before`, reading about `budget` bytes.
@@ -83,8 +87,10 @@ pub fn newest_first(dir: &Path, filter: &Filter, before: Option<u64>, limit: usi
         read += segment.bytes;
         let Some(bytes) = present(segment)? else { continue };
         let lines = Lines::of(segment, &bytes, next, &mut page.damage);
-        for (seq, line) in lines.read.into_iter().rev().filter(|(seq, _)| before.is_none_or(|before| *seq < before)) {
-            if !filter.takes(line) {
+        let wanted =
+            |seq: u64| before.is_none_or(|before| seq < before) && filter.after.is_none_or(|after| seq > after);
+        for (seq, line) in lines.read.into_iter().rev() {
+            if !wanted(seq) || !filter.takes(line) {
                 continue;
             }
             if page.found.len() == limit {
@@ -172,6 +178,9 @@ impl<'a> Lines<'a> {
 impl Filter {
     /// Whether a segment lies outside of the time that is asked for.
     fn excludes(&self, segment: &Segment, next: Option<u64>) -> bool {
+        if self.after.zip(next).is_some_and(|(after, next)| next <= after.saturating_add(1)) {
+            return true;
+        }
         let begins = || segment.header().map(|header| header.timestamp);
         if self.until.is_some() && self.until.zip(begins()).is_some_and(|(until, begins)| begins >= until) {
             return true;
@@ -195,13 +204,19 @@ impl Filter {
         let text = |key: &str| record.get(key).and_then(Json::as_str);
         let equal =
             |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|wanted| found == Some(wanted));
+        let is_change = text("kind") == Some("change");
         let named = |wanted: &Option<String>, keys: &[&str]| {
             wanted.as_deref().is_none_or(|wanted| {
-                let entities = record.get("entities").and_then(Json::as_array).into_iter().flatten();
-                // Of a change, whatever it was about.
-                let changed = entities.filter(|_| text("kind") == Some("change"));
-                keys.iter().filter_map(|key| record.get(*key)).chain(changed).any(|named| is_named(named, wanted))
+                keys.iter().filter_map(|key| record.get(*key)).any(|named| is_named(named, wanted))
             })
+        };
+        // A change is about its entities, and whoever acted is who asked.
+        let about = |wanted: &Option<String>| {
+            let entities = || record.get("entities").and_then(Json::as_array).into_iter().flatten();
+            wanted.as_deref().is_some_and(|wanted| is_change && entities().any(|named| is_named(named, wanted)))
+        };
+        let acted = |wanted: &Option<String>| {
+            wanted.as_deref().is_some_and(|wanted| is_change && text("actor") == Some(&Wanted::read(wanted).id))
         };
         let kind = match &self.kind {
             Some(kind) => text("kind") == Some(kind),
@@ -222,8 +237,8 @@ impl Filter {
             && equal(&self.decision_id, text("decision_id"))
             && equal(&self.reason, record.pointer("/reason/code").and_then(Json::as_str))
             && policy.is_none_or(|policy| policies().any(|found| found.as_str() == Some(policy)))
-            && named(&self.principal, &["principal", "acts_for"])
-            && named(&self.resource, &["resource"])
+            && (named(&self.principal, &["principal", "acts_for"]) || acted(&self.principal))
+            && (named(&self.resource, &["resource"]) || about(&self.resource))
             && named(&self.action, &["action"])
     }
 
@@ -302,6 +317,17 @@ mod tests {
         assert!(takes(|f| f.token = some("ci")) && !takes(|f| f.token = some("k1")));
         assert!(takes(|f| f.key = some("k1")) && !takes(|f| f.kind = some("change")));
         assert!(takes(|f| f.decision = some("deny")) && !takes(|f| f.decision = some("allow")));
+    }
+
+    #[test]
+    fn a_change_is_found_by_who_acted_and_by_what_it_was_about() {
+        let line = r#"{"kind":"change","actor":"alice","change":"entities","entities":[{"op":"put","type":"Hub::User","id":"bob"}]}"#;
+        let takes = |principal: Option<&str>, resource: Option<&str>| {
+            let (principal, resource) = (principal.map(str::to_owned), resource.map(str::to_owned));
+            Filter { principal, resource, ..Filter::default() }.takes(line)
+        };
+        assert!(takes(Some("user:alice"), None) && takes(None, Some("user:bob")) && takes(Some("alice"), Some("bob")));
+        assert!(!takes(Some("user:bob"), None) && !takes(None, Some("user:alice")));
     }
 
     #[test]

@@ -138,8 +138,8 @@ impl FilterArgs {
             reason: self.reason.clone(),
             key: self.key.clone(),
             request_id: self.request_id.clone(),
-            decision_id: None,
             kind: self.kind.clone(),
+            ..Filter::default()
         }
     }
 }
@@ -231,25 +231,17 @@ fn tail(dir: &Path, lines: usize, follow: bool, filter: &Filter, setting: &Setti
         print::line(line, setting)?;
         last = Printed::of(line).seq;
     }
-    while follow {
+    if !follow {
+        return Ok(Exit::Success);
+    }
+    loop {
         std::thread::sleep(LOOK);
-        let mut new = Vec::new();
-        let mut before = None;
-        loop {
-            let page = newest_first(dir, filter, before, PAGE, u64::MAX).map_err(unreadable)?;
-            let whole = page.found.len();
-            new.extend(page.found.into_iter().take_while(|found| found.seq > last));
-            match page.next.filter(|_| new.len().is_multiple_of(PAGE) && whole == PAGE && !new.is_empty()) {
-                Some(next) => before = Some(next),
-                None => break,
-            }
-        }
-        for found in new.iter().rev() {
-            print::line(&found.line, setting)?;
-            last = found.seq;
+        let new = Filter { after: Some(last), ..filter.clone() };
+        for line in newest(dir, &new, usize::MAX, setting)?.iter().rev() {
+            print::line(line, setting)?;
+            last = Printed::of(line).seq;
         }
     }
-    Ok(Exit::Success)
 }
 
 fn show(dir: &Path, id: &str, setting: &Setting) -> Result<Exit, Failure> {

@@ -23,8 +23,11 @@ const BUDGET: u64 = 128 * 1024 * 1024;
 pub const FILTERS: &[(&str, &str)] = &[
     ("since", "records at this time or later (RFC 3339)"),
     ("until", "records before this time"),
-    ("principal", "`user:alice`, `Hub::User::\"alice\"`, or an id; also whom a credential acted for"),
-    ("resource", "as `principal`"),
+    (
+        "principal",
+        "`user:alice`, `Hub::User::\"alice\"`, or an id; also whom a credential acted for, and who changed something",
+    ),
+    ("resource", "as `principal`; also what a change was about"),
     ("action", "as `principal`"),
     ("decision", "`allow` or `deny`"),
     ("policy", "the id of a policy that determined the decision"),
@@ -160,8 +163,8 @@ fn filter(call: &Call) -> Result<Filter, Failure> {
         reason: text("reason"),
         key: text("key"),
         request_id: text("request_id"),
-        decision_id: None,
         kind: text("kind"),
+        ..Filter::default()
     })
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::http_support::{Got, Log, Served, World, bearer};
 
 /// A request that succeeds on each route that changes something.
-fn change(served: &Served, key: &str, route: &Route) -> Got {
+pub fn change(served: &Served, key: &str, route: &Route) -> Got {
     let send = |method: &str, path: &str, body: serde_json::Value| {
         let headers = [
             ("Authorization", &*bearer(key)),

@@ -7,6 +7,7 @@
     reason = "tests say what must hold by failing; the lints would only spare functions marked as tests"
 )]
 
+mod audit_crash;
 mod authzen_basic;
 mod authzen_batch;
 mod authzen_discovery;
@@ -17,6 +18,7 @@ mod domain;
 mod examples;
 mod gateway;
 mod http_access;
+mod http_audit;
 mod http_authorize;
 mod http_bundle;
 mod http_check;
