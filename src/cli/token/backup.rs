@@ -126,7 +126,8 @@ fn at<T>(
         ));
     }
     let store = args.data.open(setting, Missing::Refuse)?;
-    let warden = Arc::new(data::warden(store, &args.bundle, setting, Arc::new(SystemClock))?);
+    let log = args.data.log(store.as_ref(), setting)?;
+    let warden = Arc::new(data::warden(store, &args.bundle, setting, Arc::new(SystemClock), log)?);
     let done = work(Arc::clone(&warden));
     warden.close()?;
     done
