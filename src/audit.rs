@@ -12,6 +12,7 @@
 mod chain;
 mod checkpoint;
 mod counters;
+mod end;
 mod export;
 mod key_file;
 mod log;

@@ -248,6 +248,21 @@ fn a_segment_that_a_crash_left_without_its_first_record_is_begun_again() {
 }
 
 #[test]
+fn a_segment_that_was_overwritten_is_no_crash_and_stays_as_it_is() {
+    for rubbish in ["rubbish\n", "rubbish\nrubbish\n"] {
+        let world = World::written(20, small());
+        let last = world.segments().pop().unwrap();
+        fs::write(&last, rubbish).unwrap();
+        assert!(world.open(Settings { mode: Mode::Block, ..Settings::default() }).ready().is_err());
+        let log = world.open(Settings::default());
+        decide(&log, 20..21);
+        log.close();
+        assert_eq!(fs::read_to_string(&last).unwrap(), rubbish);
+        assert!(!world.faults().is_empty());
+    }
+}
+
+#[test]
 fn a_damaged_log_stops_block_mode_until_somebody_accepts_it_and_never_the_others() {
     let world = World::written(5, Settings::default());
     world.edit(|lines| lines[2] = lines[2].replace("allow", "deny!"));

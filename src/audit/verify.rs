@@ -11,7 +11,7 @@ use super::chain::{Digest, Line};
 use super::checkpoint::{self, Checkpoint, Head, Purpose};
 use super::key_file::PublicKey;
 use super::segment::{self, Segment};
-use super::tail::previous;
+use super::end::previous;
 
 /// What kind of fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
