@@ -1,6 +1,6 @@
 //! What the decision log costs: a decision in each mode, alone and with many at once.
 //!
-//! `cargo bench --bench audit`. `alone` is one thread that waits for each answer; `together` is 64 threads, so that
+//! `cargo bench --bench audit`. `alone` is one thread that waits for each answer; `together` is 256 threads, so that
 //! `block` shows what a group commit is worth. Compare with `off`, not with other machines.
 #![allow(clippy::expect_used, reason = "a bench stops when its world is not as it should be")]
 
@@ -17,7 +17,8 @@ use hubwarden::store::{Batch, MemoryStore};
 use hubwarden::warden::{Api, Asked, BundleOrigin, DEFAULT_CACHE_BYTES, Warden, embedded};
 use serde_json::json;
 
-const THREADS: usize = 64;
+/// As many requests as a server works on at once.
+const THREADS: usize = 256;
 
 fn warden(dir: &std::path::Path, mode: Option<Mode>) -> Warden {
     let audit = match mode {

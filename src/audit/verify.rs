@@ -9,9 +9,9 @@ use serde_json::Value as Json;
 
 use super::chain::{Digest, Line};
 use super::checkpoint::{self, Checkpoint, Head, Purpose};
+use super::end::previous;
 use super::key_file::PublicKey;
 use super::segment::{self, Segment};
-use super::end::previous;
 
 /// What kind of fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
