@@ -44,12 +44,7 @@ impl SolverArgs {
 }
 
 /// Writes a world as `NAME.entities.json` and `NAME.request.json`; answers their paths.
-pub(super) fn write_world(
-    folder: &Path,
-    name: &str,
-    entities: &Json,
-    request: &Json,
-) -> Result<[String; 2], Failure> {
+pub(super) fn write_world(folder: &Path, name: &str, entities: &Json, request: &Json) -> Result<[String; 2], Failure> {
     let at = |path: &Path, error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
     std::fs::create_dir_all(folder).map_err(|error| at(folder, error))?;
     let name = name.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'), ".");

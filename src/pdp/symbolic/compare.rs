@@ -173,7 +173,9 @@ fn differing(from: &Bundle, to: &Bundle) -> Vec<String> {
     let (old_groups, new_groups) = (groups(from), groups(to));
     for uid in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         let shape = match (old.get(uid), new.get(uid)) {
-            (Some(a), Some(b)) => (&a.principals, &a.resources, &a.context) == (&b.principals, &b.resources, &b.context),
+            (Some(a), Some(b)) => {
+                (&a.principals, &a.resources, &a.context) == (&b.principals, &b.resources, &b.context)
+            }
             _ => false,
         };
         let name = SmolStr::from(uid.to_string());
