@@ -27,6 +27,7 @@ mod new;
 mod prove;
 mod question;
 mod serve;
+mod solver;
 mod terminal;
 mod test;
 mod token;

@@ -45,6 +45,6 @@ pub use remedy::{Edit, Remedy};
 pub use schema::{CLOCK, Delegate};
 pub use slice::{Fact, Facts, FactsError};
 pub use symbolic::{
-    Compared, Counterexample, Environment as ProofEnvironment, Finding, Note, Properties, Property,
-    Settings as ProofSettings, Solver, SolverError, Verdict, prove,
+    Compared, Comparison, Counterexample, Difference, Environment as ProofEnvironment, Finding, Note, OtherSchema,
+    Pair, Properties, Property, Seen, Settings as ProofSettings, Solver, SolverError, Verdict, prove,
 };

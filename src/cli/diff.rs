@@ -1,6 +1,7 @@
 //! `hubwarden diff`: which answers a change of policies changes.
 
 mod revision;
+mod symbolic;
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use super::Setting;
 use super::entities::Source;
 use super::exit::{Exit, Failure};
+use super::solver::SolverArgs;
 use super::test::existing;
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::pdp::Bundle;
@@ -17,6 +19,8 @@ use crate::suite::{Diff, asked, asked_of};
 use crate::warden;
 
 /// Exit codes: 0 the same decisions, 4 widened, 5 narrowed, 6 both; 1 failure, 2 wrong usage, 3 something is not valid.
+///
+/// With `--symbolic` also 1 when there is no solver, or when it gave up on something that would matter.
 #[derive(Debug, Args)]
 pub(super) struct DiffArgs {
     /// Folder of policies before the change, or a revision of the git repository that `--to` lies in, e.g. `HEAD`
@@ -37,11 +41,22 @@ pub(super) struct DiffArgs {
     /// The time to decide for, with `--entities` [default: now]
     #[arg(long, value_name = "RFC3339")]
     now: Option<Timestamp>,
+    /// Compare the answers to all questions in all stores, with an SMT solver
+    #[arg(long, conflicts_with_all = ["entities", "now", "paths"])]
+    symbolic: bool,
+    /// What is taken for granted: a `*.cedar` file with assumptions, or a folder of them [default: `properties` in `--to`]
+    #[arg(long, value_name = "PATH", requires = "symbolic")]
+    properties: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "With --symbolic")]
+    solver: SolverArgs,
     /// Suites and matrices whose questions are asked [default: tests/policy, unless `--entities` is given]
     paths: Vec<PathBuf>,
 }
 
 pub(super) fn run(args: &DiffArgs, setting: &Setting) -> Result<Exit, Failure> {
+    if args.solver.is_flagged() && !args.symbolic {
+        return Err(Failure::usage("only `--symbolic` asks a solver"));
+    }
     let from_schema = args.from_schema.as_ref().unwrap_or(&args.schema);
     let folder = Path::new(&args.from);
     let from = Bundle::build(match folder.is_dir() {
@@ -49,6 +64,9 @@ pub(super) fn run(args: &DiffArgs, setting: &Setting) -> Result<Exit, Failure> {
         false => revision::bundle(&args.from, &args.to, from_schema)?,
     })?;
     let to = Bundle::build(warden::folder(&args.to, &args.schema)?)?;
+    if args.symbolic {
+        return symbolic::run(args, &from, &to, setting);
+    }
     let mut questions = match (&args.entities, args.paths.is_empty()) {
         (Some(_), true) => Vec::new(),
         _ => asked(&to, &existing(&args.paths)?)?,
@@ -64,10 +82,14 @@ pub(super) fn run(args: &DiffArgs, setting: &Setting) -> Result<Exit, Failure> {
     }
     let diff = Diff::of(&from, &to, &questions);
     setting.terminal.print(&diff, &diff)?;
-    Ok(match (diff.widened(), diff.narrowed()) {
+    Ok(exit(diff.widened(), diff.narrowed()))
+}
+
+fn exit(widened: bool, narrowed: bool) -> Exit {
+    match (widened, narrowed) {
         (false, false) => Exit::Success,
         (true, false) => Exit::Widened,
         (false, true) => Exit::Narrowed,
         (true, true) => Exit::WidenedAndNarrowed,
-    })
+    }
 }

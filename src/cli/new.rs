@@ -1,5 +1,7 @@
 //! `hubwarden new policy`: a policy to fill in, in the file of its concern. It decides nothing until somebody writes its
-//! condition: `when { false }` is refused by `validate`, so it cannot be forgotten.
+//! condition: `when { false }` is refused by `validate`, so it cannot be forgotten. `new test` is the same for suites.
+
+mod suite;
 
 use std::fs;
 use std::path::Path;
@@ -23,6 +25,8 @@ pub(super) struct NewArgs {
 enum New {
     /// Add a policy that denies nothing and permits nothing until its condition is written.
     Policy(PolicyArgs),
+    /// Add a suite of policy tests that fails until its expectations are written.
+    Test(suite::TestArgs),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,6 +61,7 @@ struct PolicyArgs {
 pub(super) fn run(args: &NewArgs, setting: &Setting) -> Result<Exit, Failure> {
     match &args.what {
         New::Policy(args) => policy(args, setting),
+        New::Test(args) => suite::run(args, setting),
     }
 }
 

@@ -2,23 +2,21 @@
 
 mod report;
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
 use super::Setting;
 use super::bundle::BundleArgs;
 use super::exit::{Exit, Failure};
+use super::solver::SolverArgs;
 use super::terminal::Format;
-use crate::pdp::{Bundle, Finding, ProofSettings, Properties, Solver, SolverError, prove};
+use crate::pdp::{Bundle, Finding, Properties, prove};
 use crate::warden;
 use report::Report;
 
 /// Where the properties of a folder of policies are.
-const FOLDER: &str = "properties";
-const MAX_SECONDS: u64 = 24 * 60 * 60;
+pub(super) const FOLDER: &str = "properties";
 
 /// Exit codes: 0 all proven, 1 failure (as when there is no solver), 3 the policies or properties are not valid,
 /// 4 a property is violated or could not be proven.
@@ -35,18 +33,8 @@ pub(super) struct ProveArgs {
     /// Show the properties, and prove nothing
     #[arg(long)]
     list: bool,
-    /// The cvc5 program [default: cvc5 from the PATH]
-    #[arg(long, value_name = "FILE", env = "CVC5", hide_env_values = true)]
-    solver: Option<PathBuf>,
-    /// How long the solver may think about one question
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=MAX_SECONDS))]
-    timeout: u64,
-    /// How many solvers at a time [default: one for each core]
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
-    /// A folder for the counterexamples, each as a question and its entities, as `hubwarden authorize` takes them
-    #[arg(long, value_name = "DIR")]
-    counterexamples: Option<PathBuf>,
+    #[command(flatten)]
+    solver: SolverArgs,
 }
 
 pub(super) fn run(args: &ProveArgs, setting: &Setting) -> Result<Exit, Failure> {
@@ -69,10 +57,8 @@ pub(super) fn run(args: &ProveArgs, setting: &Setting) -> Result<Exit, Failure> 
     if args.list {
         return report::list(&properties, setting);
     }
-    let solver = Solver::find(args.solver.as_deref().unwrap_or("cvc5".as_ref()))?;
-    setting.terminal.note(format!("{} properties, {}", properties.all().len(), solver.version));
-    let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let settings = ProofSettings { solver, limit: Duration::from_secs(args.timeout), jobs };
+    let settings = args.solver.settings()?;
+    setting.terminal.note(format!("{} properties, {}", properties.all().len(), settings.solver.version));
     let told = |finding: &Finding| {
         if setting.terminal.format == Format::Text {
             // A reader that went away is noticed when the report ends.
@@ -82,17 +68,9 @@ pub(super) fn run(args: &ProveArgs, setting: &Setting) -> Result<Exit, Failure> 
     let started = std::time::Instant::now();
     let findings = prove(&bundle, &properties, &settings, &told)?;
     let mut report = Report::new(bundle.hash(), &settings.solver.version, started.elapsed(), findings);
-    if let Some(folder) = &args.counterexamples {
+    if let Some(folder) = &args.solver.counterexamples {
         report.write(folder)?;
     }
     setting.terminal.print(&report, &report)?;
     Ok(if report.proven() { Exit::Success } else { Exit::NotProven })
-}
-
-impl From<SolverError> for Failure {
-    fn from(error: SolverError) -> Self {
-        Self::new(format!(
-            "{error}\nnothing is proven without it; Debian has it as the package `cvc5`, and `--solver FILE` or CVC5 name another"
-        ))
-    }
 }

@@ -15,7 +15,7 @@ use crate::pdp::Bundle;
 use crate::suite::{self, Filter, Report};
 
 /// Where suites are when nothing else is said.
-const DEFAULT_FOLDER: &str = "tests/policy";
+pub(super) const DEFAULT_FOLDER: &str = "tests/policy";
 
 /// Exit codes: 0 all passed, 1 failure, 2 wrong usage, 3 policies, schema or a suite are not valid, 4 tests failed.
 #[derive(Debug, Args)]

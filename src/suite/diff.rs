@@ -155,7 +155,8 @@ impl Diff {
     }
 }
 
-fn policies(from: &Bundle, to: &Bundle) -> Vec<PolicyChange> {
+/// The policies whose text differs.
+pub fn policies(from: &Bundle, to: &Bundle) -> Vec<PolicyChange> {
     let texts = |bundle: &Bundle| -> BTreeMap<String, String> {
         bundle.policies().map(|info| (info.id.to_string(), info.text.clone())).collect()
     };
@@ -191,7 +192,8 @@ fn shown(context: &Record) -> String {
     if parts.is_empty() { String::new() } else { format!(" {{{}}}", parts.join(", ")) }
 }
 
-fn between(before: &Answer, after: &Answer) -> Option<(Flip, String)> {
+/// How two answers to one question differ, and what made it.
+pub fn between(before: &Answer, after: &Answer) -> Option<(Flip, String)> {
     let code = |answer: &Answer| answer.reason.as_ref().map(|reason| reason.code.to_string()).unwrap_or_default();
     Some(match (before.decision, after.decision) {
         (Decision::Allow, Decision::Allow) => return None,

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::Setting;
 use super::super::exit::{Exit, Failure};
+use super::super::solver::write_world;
 use crate::pdp::{Finding, Note, Properties, Verdict};
 
 /// Seconds from which a single check is named.
@@ -44,16 +45,9 @@ impl Report {
 
     /// Writes each property's first counterexample.
     pub fn write(&mut self, folder: &Path) -> Result<(), Failure> {
-        let at = |path: &Path, error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
-        std::fs::create_dir_all(folder).map_err(|error| at(folder, error))?;
         for finding in &self.properties {
             if let Some(shown) = finding.notes.iter().find_map(|note| note.counterexample.as_ref()) {
-                let name = finding.id.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'), ".");
-                for (part, json) in [("entities", &shown.entities), ("request", &shown.request)] {
-                    let path = folder.join(format!("{name}.{part}.json"));
-                    std::fs::write(&path, format!("{json:#}\n")).map_err(|error| at(&path, error))?;
-                    self.files.push(path.display().to_string());
-                }
+                self.files.extend(write_world(folder, &finding.id, &shown.entities, &shown.request)?);
             }
         }
         Ok(())

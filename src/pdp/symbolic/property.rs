@@ -107,6 +107,11 @@ impl Properties {
         &self.properties
     }
 
+    /// How many things are taken for granted.
+    pub fn assumptions(&self) -> usize {
+        self.assumptions.len()
+    }
+
     /// Keeps those that are named by their id, or by the part before its `/`.
     ///
     /// # Errors

@@ -55,6 +55,33 @@ pub(super) fn property(
     })
 }
 
+/// A world that the subject's assumptions leave, in which `more` allows what `less` does not.
+pub(super) fn allows_more(
+    session: &mut Session,
+    subject: &Subject,
+    env: &Environment,
+    more: &Subject,
+    less: &Subject,
+) -> Result<Option<Env>, String> {
+    let query = Query { subject, env };
+    let mut left = subject.assumptions(env)?;
+    left.extend(more.candidates(env).map(|clause| clause.policy.clone()));
+    let left = query.set(&set(left)?)?;
+    let right = query.set(&set(less.candidates(env).map(|clause| clause.policy.clone()))?)?;
+    session.ask(async |solver| solver.check_implies_with_counterexample_opt(&left, &right).await)
+}
+
+/// Whether a policy's evaluation can fail.
+pub(super) fn can_fail(
+    session: &mut Session,
+    subject: &Subject,
+    env: &Environment,
+    clause: &Clause,
+) -> Result<bool, String> {
+    let compiled = Query { subject, env }.policy(&clause.policy)?;
+    session.ask(async |solver| solver.check_never_errors_opt(&compiled).await).map(|never| !never)
+}
+
 /// Whether a property's own policy, or any other, matches anything that can be asked: one that does not says nothing.
 pub(super) fn can_match(session: &mut Session, subject: &Subject, policy: &Policy) -> Result<bool, String> {
     let matching = json(policy).and_then(|json| form::condition(&json))?;

@@ -1,5 +1,6 @@
 //! All properties, on all cores: what is asked of the solver, and what came of it.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -92,26 +93,37 @@ pub fn prove(
         tasks.extend(work(property, &subject).into_iter().map(|task| (index, task)));
         board.push(Mutex::new(Progress::new(property, tasks.len() - before)));
     }
+    on_all_cores(&tasks, settings, &|session, (index, task)| {
+        let started = Instant::now();
+        let note = match session {
+            Ok(session) => task.run(session, &subject),
+            Err(error) => Some(task.undecided(error.to_string())),
+        };
+        let Some(progress) = board.get(*index) else { return };
+        if let Some(finding) = progress.lock().add(task, note, started.elapsed().as_secs_f64()) {
+            told(finding);
+        }
+    });
+    Ok(board.into_iter().map(|progress| progress.into_inner().finding).collect())
+}
+
+/// Does all tasks, in any order, with a solver for each thread.
+pub(super) fn on_all_cores<T: Sync>(
+    tasks: &[T],
+    settings: &Settings,
+    work: &(dyn Fn(&mut io::Result<Session>, &T) + Sync),
+) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..settings.jobs.get().min(tasks.len()) {
             scope.spawn(|| {
                 let mut session = Session::new(&settings.solver, settings.limit);
-                while let Some((index, task)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let started = Instant::now();
-                    let note = match &mut session {
-                        Ok(session) => task.run(session, &subject),
-                        Err(error) => Some(task.undecided(error.to_string())),
-                    };
-                    let Some(progress) = board.get(*index) else { return };
-                    if let Some(finding) = progress.lock().add(task, note, started.elapsed().as_secs_f64()) {
-                        told(finding);
-                    }
+                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    work(&mut session, task);
                 }
             });
         }
     });
-    Ok(board.into_iter().map(|progress| progress.into_inner().finding).collect())
 }
 
 fn work<'a>(property: &'a Property, subject: &'a Subject) -> Vec<Task<'a>> {
@@ -207,7 +219,7 @@ impl Task<'_> {
             Kind::Denied(_, other) => other.as_ref(),
             Kind::Allowed(_) | Kind::Law(_) => None,
         };
-        let replayed = World::read(subject, env, found).and_then(|world| world.replay(env, other));
+        let replayed = World::read(subject, None, env, found).and_then(|world| world.replay(env, other));
         match replayed {
             Err(why) => self.undecided(format!("the solver's counterexample cannot be replayed: {why}")),
             Ok(shown) => {

@@ -64,6 +64,11 @@ impl<'a> Subject<'a> {
         &self.bundle.schema.engine
     }
 
+    /// Everything that was written about: policies and assumptions.
+    pub fn written(&self) -> impl Iterator<Item = &Clause> {
+        self.clauses.iter().chain(&self.assumptions)
+    }
+
     /// The policies whose scope can match in an environment; the others are neither satisfied nor errors there.
     pub fn candidates<'s>(&'s self, env: &'s Environment) -> impl Iterator<Item = &'s Clause> {
         self.clauses.iter().filter(move |clause| env.admits(&clause.policy))

@@ -50,6 +50,17 @@ pub struct Compared {
     pub determining: Vec<SmolStr>,
 }
 
+/// A world in which two bundles answer differently.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// As `hubwarden authorize --request-json` takes it.
+    pub request: Json,
+    /// As `hubwarden authorize --entities` takes them.
+    pub entities: Json,
+    pub before: Answer,
+    pub after: Answer,
+}
+
 /// A world as data, with readable names.
 pub(super) struct World<'a> {
     bundle: &'a Bundle,
@@ -59,9 +70,16 @@ pub(super) struct World<'a> {
 }
 
 impl<'a> World<'a> {
+    /// What the policies of the subject, or of the other one, spell keeps its name.
+    ///
     /// # Errors
     /// A world that the schema does not admit, which would be a fault of the solver or of its reading.
-    pub fn read(subject: &Subject<'a>, env: &Environment, found: &Env) -> Result<Self, String> {
+    pub fn read(
+        subject: &Subject<'a>,
+        other: Option<&Subject>,
+        env: &Environment,
+        found: &Env,
+    ) -> Result<Self, String> {
         let bundle = subject.bundle;
         let request = &found.request;
         let uid = |uid: Option<&cedar_policy::EntityUid>| uid.map(own_uid).ok_or("the solver's question is not whole");
@@ -70,7 +88,7 @@ impl<'a> World<'a> {
             None => Json::Object(Map::new()),
         };
         let entities = found.entities.to_json_value().map_err(|error| error.to_string())?;
-        let names = Names::new(subject, &entities);
+        let names = Names::new(subject, other, &entities);
         let entities: Vec<Json> = names.apply(entities).as_array().cloned().unwrap_or_default();
         let admission = bundle.admission();
         let stored = |json: &&Json| {
@@ -115,6 +133,16 @@ impl<'a> World<'a> {
             compared,
             entities: Json::Array(self.entities),
         })
+    }
+
+    /// Asks the ordinary decision of both bundles, which have one schema.
+    ///
+    /// # Errors
+    /// When there is no decision at all.
+    pub fn difference(self, from: &Bundle, to: &Bundle) -> Result<Difference, String> {
+        let ask = |bundle: &Bundle| bundle.decide(&self.question, &self).map_err(|error| error.to_string());
+        let (before, after) = (ask(from)?, ask(to)?);
+        Ok(Difference { request: asked(&self.question), before, after, entities: Json::Array(self.entities) })
     }
 
     fn compare(&self, other: &Other) -> Result<Compared, String> {
@@ -198,9 +226,10 @@ fn mentioned(value: &Value, found: &mut Vec<Uid>) {
 struct Names(BTreeMap<Uid, Uid>);
 
 impl Names {
-    fn new(subject: &Subject, entities: &Json) -> Self {
+    fn new(subject: &Subject, other: Option<&Subject>, entities: &Json) -> Self {
         let mut spelled = BTreeSet::new();
-        subject.clauses.iter().for_each(|clause| literals(&clause.json, &mut spelled));
+        let written = subject.written().chain(other.into_iter().flat_map(Subject::written));
+        written.for_each(|clause| literals(&clause.json, &mut spelled));
         let mut counts: BTreeMap<SmolStr, usize> = BTreeMap::new();
         let mut names = BTreeMap::new();
         let types = &subject.bundle.schema.types;

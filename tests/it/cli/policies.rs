@@ -1,4 +1,4 @@
-//! `validate`, `fmt` and `new`.
+//! `validate`, `fmt`, `new policy` and `new test`.
 
 use std::fs;
 
@@ -170,4 +170,60 @@ fn a_new_policy_takes_no_id_that_is_taken_or_leads_elsewhere() {
     let forbid = ["pages/x", "--effect", "forbid", "--reason", "a\")"];
     assert_eq!(new_policy(&folder, &forbid).code, 1);
     assert_eq!(fs::read_to_string(folder.path().join("policies/pages.cedar")).unwrap(), POLICY);
+}
+
+fn new_test(folder: &TempDir, name: &str) -> crate::program::Run {
+    run(folder.path(), &["new", "test", "--policies", "policies", "--schema", "pages.cedarschema", name])
+}
+
+#[test]
+fn a_new_suite_runs_and_fails_until_its_expectation_is_written() {
+    let folder = bundle(POLICY);
+    let new = new_test(&folder, "pages");
+    assert_eq!((new.code, new.stdout.as_str()), (0, "tests/policy/pages_test.yaml\n"), "{}", new.stderr);
+    let test = ["test", "--policies", "policies", "--schema", "pages.cedarschema", "--format", "json"];
+    let unwritten = run(folder.path(), &test);
+    assert_eq!(unwritten.code, 4, "{}", unwritten.stderr);
+    let (json, stdout) = (unwritten.json(), &unwritten.stdout);
+    assert_eq!((&json["failed"], &json["unlisted"]), (&1.into(), &1.into()), "{stdout}");
+
+    let path = folder.path().join("tests/policy/pages_test.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let world = r#"[{uid: {type: User, id: somebody}, attrs: {}, parents: []}, {uid: {type: Page, id: something}, attrs: {open: true}, parents: []}]"#;
+    let expected = "      - { principals: somebody, decision: allow, reason: [pages/open] }";
+    fs::write(&path, format!("{}{expected}\nentities: {world}\n", text.replace("absent:", "entity:"))).unwrap();
+    let written = run(folder.path(), &test);
+    assert_eq!(written.code, 0, "{}", written.stdout);
+}
+
+#[test]
+fn a_new_suite_of_the_hub_names_the_shared_fixtures() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir_all(folder.path().join("tests/policy/testdata")).unwrap();
+    fs::write(folder.path().join("tests/policy/testdata/cast.yaml"), "{}\n").unwrap();
+    assert_eq!(run(folder.path(), &["new", "test", "first_steps"]).code, 0);
+    let text = fs::read_to_string(folder.path().join("tests/policy/first_steps_test.yaml")).unwrap();
+    assert!(text.contains("\n# fixtures: testdata/cast.yaml\n"), "{text}");
+    assert_eq!(run(folder.path(), &["test", "--run", "suite=first_steps"]).code, 4);
+    let path = folder.path().join("tests/policy/first_steps_test.yaml");
+    fs::write(&path, text.replace("    # unlisted: deny", "    unlisted: deny")).unwrap();
+    let written = run(folder.path(), &["test"]);
+    assert_eq!(written.code, 0, "what is commented out is the format: {}{}", written.stdout, written.stderr);
+}
+
+#[test]
+fn a_new_suite_is_never_written_over_another_nor_elsewhere() {
+    let folder = bundle(POLICY);
+    let path = folder.path().join("tests/policy/pages_test.yaml");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, "mine").unwrap();
+    let new = new_test(&folder, "pages");
+    assert_eq!((new.code, new.stdout.as_str()), (1, ""));
+    assert!(new.stderr.contains("there is a tests/policy/pages_test.yaml already"), "{}", new.stderr);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    for name in ["../pages", "a/b", "", "A", "a: b"] {
+        let new = new_test(&folder, name);
+        assert_eq!((new.code, new.stdout.as_str()), (1, ""), "{name}");
+    }
+    assert_eq!(fs::read_dir(folder.path().join("tests/policy")).unwrap().count(), 1);
 }

@@ -1,5 +1,5 @@
-//! `prove` as far as it goes without a solver. What it proves, and that broken policies are caught, is in
-//! `tests/proofs/run`, which needs one.
+//! `prove` and `diff --symbolic` as far as they go without a solver. What they prove, and that broken policies are
+//! caught, is in `tests/proofs/run`, which needs one.
 
 use std::fs;
 
@@ -104,4 +104,77 @@ fn nothing_is_decided_by_a_property() {
         .map(|text| text.matches("\n@id(").count() + usize::from(text.starts_with("@id(")))
         .sum();
     assert_eq!((policies, inside), (written as u64, written as u64));
+}
+
+/// Compares the policy with another one, under a schema of its own, by a solver that is not there.
+fn comparing(policy: &str, schema: &str, args: &[&str]) -> Run {
+    let folder = TempDir::new().unwrap();
+    for (side, policy, schema) in [("from", POLICY, SCHEMA), ("to", policy, schema)] {
+        fs::create_dir(folder.path().join(side)).unwrap();
+        fs::write(folder.path().join(side).join("pages.cedar"), policy).unwrap();
+        fs::write(folder.path().join(format!("{side}.cedarschema")), schema).unwrap();
+    }
+    let mut all = vec!["diff", "--from", "from", "--to", "to", "--schema", "to.cedarschema"];
+    all.extend(["--from-schema", "from.cedarschema"]);
+    all.extend(args);
+    run(folder.path(), &all)
+}
+
+#[test]
+fn without_a_solver_not_even_equal_folders_are_the_same() {
+    for solver in ["/nowhere/cvc5", "cargo"] {
+        let run = comparing(POLICY, SCHEMA, &["--symbolic", "--solver", solver]);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""));
+        assert!(run.stderr.contains("nothing is proven without it"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_solver_that_gives_up_leaves_it_unknown() {
+    let solver = repository("tests/proofs/gives-up");
+    let args = ["--symbolic", "--solver", solver.to_str().unwrap(), "--format", "json"];
+    let other = POLICY.replace("resource.open", "!resource.open");
+    let run = comparing(&other, SCHEMA, &args);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let json = run.json();
+    assert_eq!((&json["verdict"], &json["environments"][0]["verdict"]), (&"unknown".into(), &"unknown".into()));
+    assert_eq!(json["environments"][0]["unknown"].as_array().unwrap().len(), 2);
+    assert!(json["environments"][0].get("worlds").is_none());
+}
+
+#[test]
+fn the_same_conditions_under_other_names_need_no_answer() {
+    let solver = repository("tests/proofs/gives-up");
+    let renamed = format!("// Another word.\n{}", POLICY.replace("pages/open", "pages/public"));
+    let run = comparing(&renamed, SCHEMA, &["--symbolic", "--solver", solver.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("\nsame: of 1 request environments 1 are the same"), "{}", run.stdout);
+}
+
+#[test]
+fn two_schemas_are_not_compared_and_what_differs_is_named() {
+    let no = ["--symbolic", "--solver", "/nowhere/cvc5"];
+    for (old, new, what) in [
+        ("open: Bool", "open: Bool, old?: Bool", "entity type `Page`"),
+        ("entity User;", "entity User; entity Group;", "entity type `Group`"),
+        ("key?: String", "key: String", "action `view`"),
+        ("action view", "action see; action view in see", "action `see`, action `view`"),
+    ] {
+        let run = comparing(POLICY, &SCHEMA.replace(old, new), &no);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{new}");
+        let message = format!("error: the two sides have different schemas: {what}\n");
+        assert!(run.stderr.starts_with(&message), "{}", run.stderr);
+    }
+    let noted = format!("// Pages.\n{}", SCHEMA.replace("action view", "@reason(\"closed\")\naction view"));
+    let run = comparing(POLICY, &noted, &no);
+    assert!(run.stderr.contains("cannot run the solver"), "comments and annotations do not matter: {}", run.stderr);
+}
+
+#[test]
+fn examples_and_proof_are_not_asked_for_at_once() {
+    for args in [&["--symbolic", "pages_test.yaml"][..], &["--symbolic", "--entities", "e.json"], &["--timeout", "5"]] {
+        let run = comparing(POLICY, SCHEMA, args);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{args:?}");
+        assert!(run.stderr.contains("--symbolic"), "{}", run.stderr);
+    }
 }
