@@ -36,6 +36,7 @@ mod metrics;
 mod openapi;
 mod options;
 mod page_token;
+mod paging;
 mod path;
 mod pipeline;
 mod policies;

@@ -9,13 +9,12 @@ use utoipa::ToSchema;
 
 use super::call::Call;
 use super::failure::Failure;
-use super::page_token::{Listing, Position};
+use super::paging::Paging;
 use super::reply::{Answered, Reply};
 use crate::audit::{Filter, newest_first};
 use crate::entity::Uid;
 use crate::store::Revision;
 
-const DEFAULT_LIMIT: usize = 100;
 /// Bytes of segments that one page reads.
 const BUDGET: u64 = 128 * 1024 * 1024;
 
@@ -97,26 +96,13 @@ fn page(call: &Call) -> Answered {
     let of = |name: &str| call.query.get(name).unwrap_or_default();
     let filters: Vec<&str> =
         FILTERS.iter().map(|(name, _)| *name).filter(|name| !PLACE.contains(name)).map(of).collect();
-    let listing = Listing { store: call.warden().store_id(), route: call.route.path, filters: &filters };
-    let from = match call.query.get("page_token") {
-        Some(token) => Some(call.app.page_tokens.read(&listing, token)?),
+    let paging = Paging::read(call, &filters)?;
+    let before = match paging.after() {
+        Some(after) => Some(place(after)?),
         None => None,
     };
-    let max = call.app.limits.page;
-    let limit = call.query.number("limit")?.unwrap_or(DEFAULT_LIMIT.min(max));
-    if !(1..=max).contains(&limit) {
-        return Err(Failure::invalid("limit", format!("`limit` is 1 to {max}, not {limit}")));
-    }
-    let before = match &from {
-        Some(from) => Some(place(&from.after)?),
-        None => None,
-    };
-    let page = newest_first(&dir, &filter, before, limit, BUDGET).map_err(unreadable)?;
-    let next = page.next.map(|next| {
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let after = Uid::new("", next.to_string());
-        call.app.page_tokens.write(&listing, &Position { limit, started_at: Revision::default(), after })
-    });
+    let page = newest_first(&dir, &filter, before, paging.limit, BUDGET).map_err(unreadable)?;
+    let next = page.next.map(|next| paging.token(Uid::new("", next.to_string()), Revision::default()));
     let records: Result<Vec<Json>, _> = page.found.iter().map(|found| serde_json::from_str(&found.line)).collect();
     let reply = AuditReply {
         records: records.map_err(|error| unreadable(error.into()))?,

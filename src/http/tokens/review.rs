@@ -7,13 +7,10 @@ use utoipa::ToSchema;
 use super::{GrantBody, TokenBody, actor, one::changed};
 use crate::entity::Uid;
 use crate::http::call::Call;
-use crate::http::failure::Failure;
-use crate::http::page_token::{Listing, Position};
+use crate::http::paging::Paging;
 use crate::http::reply::{Answered, Reply};
 use crate::hub::{Review, Stored};
 use crate::tokens::names;
-
-const DEFAULT_LIMIT: usize = 100;
 
 /// A token as an organization sees it: what it was granted elsewhere is not told.
 #[derive(Serialize, ToSchema)]
@@ -51,27 +48,12 @@ pub async fn list(call: Call) -> Answered {
     let actor = actor(&call)?;
     call.blocking(move |call| {
         let organization = call.params.get("organization");
-        let listing = Listing { store: call.warden().store_id(), route: call.route.path, filters: &[organization] };
-        let from = match call.query.get("page_token") {
-            Some(token) => Some(call.app.page_tokens.read(&listing, token)?),
-            None => None,
-        };
-        let max = call.app.limits.page;
-        let limit = call.query.number("limit")?.unwrap_or(DEFAULT_LIMIT.min(max));
-        if !(1..=max).contains(&limit) {
-            return Err(Failure::invalid("limit", format!("`limit` is 1 to {max}, not {limit}")));
-        }
-        let after = from.as_ref().map(|from| from.after.id().as_str());
-        let page = call.hub().reviewable(&actor, organization, after, limit)?;
-        let started_at = match from {
-            Some(from) => from.started_at,
-            None => call.warden().revision()?,
-        };
-        let next = page.next.map(|id| {
-            let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-            let after = Uid::new(names::TOKEN, id);
-            call.app.page_tokens.write(&listing, &Position { limit, started_at, after })
-        });
+        let filters = [organization];
+        let paging = Paging::read(call, &filters)?;
+        let started_at = paging.started_at(call.warden().revision()?)?;
+        let after = paging.after().map(|after| after.id().as_str());
+        let page = call.hub().reviewable(&actor, organization, after, paging.limit)?;
+        let next = page.next.map(|id| paging.token(Uid::new(names::TOKEN, id), started_at));
         let now = call.warden().clock().now();
         let tokens = page.tokens.iter().map(|stored| ReviewBody::new(stored, organization, now)).collect();
         Ok(Reply::ok(&ReviewsReply { tokens, next_page_token: next }))
