@@ -8,6 +8,7 @@ pub mod http;
 pub mod hub;
 pub mod json;
 pub mod pdp;
+pub mod secret_file;
 pub mod store;
 pub mod suite;
 pub mod tokens;

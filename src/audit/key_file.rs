@@ -4,11 +4,11 @@
 //! from the machine that keeps the log.
 
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+
+use crate::secret_file::{self, SecretFileError};
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -16,10 +16,8 @@ pub enum AuditKeyError {
     /// The content is not repeated.
     #[error("{0} does not hold an audit key: 64 hex digits")]
     NoKey(PathBuf),
-    #[error("the audit key {path} can be read by others: `chmod 600 {path}`")]
-    Open { path: PathBuf },
-    #[error("the audit key {path}: {source}")]
-    Io { path: PathBuf, source: std::io::Error },
+    #[error("the audit key {0}")]
+    File(#[from] SecretFileError),
     #[error("the operating system gave no randomness: {0}")]
     Randomness(String),
     #[error("`{0}` is no public key: 64 hex digits")]
@@ -85,16 +83,10 @@ impl std::str::FromStr for PublicKey {
 /// # Errors
 /// A file that cannot be read, holds no key, or is open to others.
 pub fn read_key(path: &Path) -> Result<Option<AuditKey>, AuditKeyError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            private(path)?;
-            let bytes = super::chain::Digest::from_hex(text.trim());
-            let key = bytes.map(|bytes| AuditKey(SigningKey::from_bytes(bytes.bytes())));
-            key.map(Some).ok_or_else(|| AuditKeyError::NoKey(path.to_owned()))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(AuditKeyError::Io { path: path.to_owned(), source }),
-    }
+    let Some(text) = secret_file::read(path)? else { return Ok(None) };
+    let bytes = super::chain::Digest::from_hex(text.trim());
+    let key = bytes.map(|bytes| AuditKey(SigningKey::from_bytes(bytes.bytes())));
+    key.map(Some).ok_or_else(|| AuditKeyError::NoKey(path.to_owned()))
 }
 
 /// Makes a new key in a new file, durably.
@@ -102,36 +94,10 @@ pub fn read_key(path: &Path) -> Result<Option<AuditKey>, AuditKeyError> {
 /// # Errors
 /// A file that is there already or cannot be written.
 pub fn create_key(path: &Path) -> Result<AuditKey, AuditKeyError> {
-    let io = |source| AuditKeyError::Io { path: path.to_owned(), source };
     let key = AuditKey::random()?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(io)?;
     let hex: String = key.0.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    file.write_all(format!("{hex}\n").as_bytes()).map_err(io)?;
-    file.sync_all().map_err(io)?;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        super::segment::sync(folder).map_err(io)?;
-    }
+    secret_file::create(path, &format!("{hex}\n"))?;
     Ok(key)
-}
-
-#[cfg(unix)]
-fn private(path: &Path) -> Result<(), AuditKeyError> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let about = std::fs::metadata(path).map_err(|source| AuditKeyError::Io { path: path.to_owned(), source })?;
-    match about.permissions().mode() & 0o077 {
-        0 => Ok(()),
-        _ => Err(AuditKeyError::Open { path: path.to_owned() }),
-    }
-}
-
-#[cfg(not(unix))]
-fn private(_: &Path) -> Result<(), AuditKeyError> {
-    Ok(())
 }
 
 #[cfg(test)]
@@ -145,7 +111,7 @@ mod tests {
         assert!(read_key(&path).unwrap().is_none());
         let made = create_key(&path).unwrap();
         let read = read_key(&path).unwrap().unwrap();
-        assert!(matches!(create_key(&path), Err(AuditKeyError::Io { .. })));
+        assert!(matches!(create_key(&path), Err(AuditKeyError::File(SecretFileError::Io { .. }))));
         assert!(made.public().verifies(b"m", &read.sign(b"m")));
         assert!(!made.public().verifies(b"n", &read.sign(b"m")));
         assert!(!AuditKey::random().unwrap().public().verifies(b"m", &read.sign(b"m")));
@@ -161,7 +127,7 @@ mod tests {
         let path = folder.path().join("audit.key");
         create_key(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(read_key(&path), Err(AuditKeyError::Open { .. })));
+        assert!(matches!(read_key(&path), Err(AuditKeyError::File(SecretFileError::Open { .. }))));
     }
 
     #[test]

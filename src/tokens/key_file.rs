@@ -1,11 +1,10 @@
 //! The file that holds the key of the hashes. It lies outside the store, is readable by its owner alone, and is never
 //! made anew for a store that has tokens: a lost key is said, since all tokens would be dead without a word.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::secret::{HashKey, SecretError};
+use crate::secret_file::{self, SecretFileError};
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -13,10 +12,8 @@ pub enum KeyFileError {
     /// The content is not repeated.
     #[error("{0} does not hold a token key: 64 hex digits")]
     NoKey(PathBuf),
-    #[error("the token key {path} can be read by others: `chmod 600 {path}`")]
-    Open { path: PathBuf },
-    #[error("the token key {path}: {source}")]
-    Io { path: PathBuf, source: std::io::Error },
+    #[error("the token key {0}")]
+    File(#[from] SecretFileError),
     #[error(transparent)]
     Secret(#[from] SecretError),
 }
@@ -26,50 +23,18 @@ pub enum KeyFileError {
 /// # Errors
 /// A file that cannot be read, holds no key, or is open to others.
 pub fn read_key(path: &Path) -> Result<Option<HashKey>, KeyFileError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            private(path)?;
-            HashKey::from_hex(text.trim()).map(Some).ok_or_else(|| KeyFileError::NoKey(path.to_owned()))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(KeyFileError::Io { path: path.to_owned(), source }),
-    }
+    let Some(text) = secret_file::read(path)? else { return Ok(None) };
+    HashKey::from_hex(text.trim()).map(Some).ok_or_else(|| KeyFileError::NoKey(path.to_owned()))
 }
 
-/// Makes a new key in a new file, and returns when it would survive a power loss: a store is about to depend on it.
+/// Makes a new key in a new file, durably: a store is about to depend on it.
 ///
 /// # Errors
 /// A file that is there already or cannot be written.
 pub fn create_key(path: &Path) -> Result<HashKey, KeyFileError> {
-    let io = |source| KeyFileError::Io { path: path.to_owned(), source };
     let key = HashKey::random()?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(io)?;
-    file.write_all(format!("{}\n", key.to_hex()).as_bytes()).map_err(io)?;
-    file.sync_all().map_err(io)?;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-    }
+    secret_file::create(path, &format!("{}\n", key.to_hex()))?;
     Ok(key)
-}
-
-#[cfg(unix)]
-fn private(path: &Path) -> Result<(), KeyFileError> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let about = std::fs::metadata(path).map_err(|source| KeyFileError::Io { path: path.to_owned(), source })?;
-    match about.permissions().mode() & 0o077 {
-        0 => Ok(()),
-        _ => Err(KeyFileError::Open { path: path.to_owned() }),
-    }
-}
-
-#[cfg(not(unix))]
-fn private(_: &Path) -> Result<(), KeyFileError> {
-    Ok(())
 }
 
 #[cfg(test)]
@@ -83,7 +48,7 @@ mod tests {
         assert!(read_key(&path).unwrap().is_none());
         let made = create_key(&path).unwrap();
         assert_eq!(read_key(&path).unwrap().unwrap().fingerprint(), made.fingerprint());
-        assert!(matches!(create_key(&path), Err(KeyFileError::Io { .. })));
+        assert!(matches!(create_key(&path), Err(KeyFileError::File(SecretFileError::Io { .. }))));
     }
 
     #[cfg(unix)]
@@ -96,7 +61,7 @@ mod tests {
         create_key(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(read_key(&path), Err(KeyFileError::Open { .. })));
+        assert!(matches!(read_key(&path), Err(KeyFileError::File(SecretFileError::Open { .. }))));
     }
 
     #[test]

@@ -15,13 +15,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hub", &["tokens", "warden", "pdp", "store", "entity", "clock"]),
     ("suite", &["pdp", "entity", "json", "clock"]),
     ("warden", &["audit", "pdp", "store", "entity", "json", "clock"]),
-    ("audit", &["entity", "clock"]),
-    ("tokens", &["entity", "clock"]),
+    ("audit", &["secret_file", "entity", "clock"]),
+    ("tokens", &["secret_file", "entity", "clock"]),
     ("pdp", &["entity", "json"]),
     ("store", &["entity"]),
     ("entity", &[]),
     ("json", &[]),
     ("clock", &[]),
+    ("secret_file", &[]),
 ];
 
 /// Outside crates with one home: path prefixes below `src/`.
