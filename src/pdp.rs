@@ -11,6 +11,7 @@ mod admit;
 mod answer;
 mod bundle;
 mod clauses;
+mod compiled;
 mod decide;
 mod engine;
 mod fault;

@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 use super::admit::{Admission, is_clock};
 use super::answer::Reason;
 use super::clauses::Clauses;
+use super::compiled::{Places, Reading};
 use super::engine::{self, ActionEntity};
 use super::fault::{Fault, Faults};
 use super::gateway::Gateway;
@@ -80,6 +81,8 @@ pub(super) struct Env {
     pub permits: Indexed,
     pub forbids: Indexed,
     pub reach: Reach,
+    /// What the policies' code reads.
+    pub places: Places,
 }
 
 /// An action and its request environments.
@@ -425,10 +428,14 @@ impl Compiler<'_> {
             permits: Indexed::default(),
             forbids: Indexed::default(),
             reach: Reach::default(),
+            places: Places::default(),
         };
+        let groups = self.groups(action)?;
         for policy in self.candidates(principal, action, resource)? {
+            let mut reading = Reading { principal, action, groups: &groups, resource, places: &mut env.places };
+            let code = self.read.get(policy.id()).and_then(|json| reading.policy(json));
             let side = if index::is_permit(policy) { &mut env.permits } else { &mut env.forbids };
-            side.add(policy)?;
+            side.add(policy, code)?;
             self.read(&mut env.reach, policy)?;
         }
         let applies =
@@ -446,6 +453,12 @@ impl Compiler<'_> {
         reach
             .add_policy(json)
             .map_err(|what| format!("policy `{}` has something that is not understood: {what}", policy.id()))
+    }
+
+    /// The groups that an action is in.
+    fn groups(&self, action: &Uid) -> Result<BTreeSet<Uid>, String> {
+        let groups = self.engine.ancestors_of(&engine::uid(action)?);
+        Ok(groups.iter().map(|group| Uid::new(group.type_name().to_string(), group.id().unescaped())).collect())
     }
 
     fn candidates(

@@ -1,14 +1,13 @@
 //! The engine's internal crate, here and in `engine/`.
 //!
 //! Why: its public API recomputes the closure of every entity set (36 µs for twelve entities), while a slice here comes
-//! with its ancestors already closed (2 µs). The crate's version is pinned, and `slice.rs` has a differential test
-//! against the public API.
+//! with its ancestors already closed (2 µs). The crate's version is pinned, and the laws compare with the public API.
 
 pub(super) mod expression;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{Context, Entities, EntityUid, Expression, Policy, RestrictedExpression, Template};
 use cedar_policy_core::ast::{
@@ -22,11 +21,12 @@ use smol_str::SmolStr;
 
 use crate::entity::{Entity, Record, Uid, Value};
 
-/// An entity in the engine's form beside its data, built once and shared by the questions that need it.
+/// An entity that can be decided on, shared by the questions that need it.
 #[derive(Debug)]
 pub struct Prepared {
     entity: Entity,
-    engine: Arc<EngineEntity>,
+    /// The engine's form: built when the engine is asked, which most questions never do.
+    engine: OnceLock<Arc<EngineEntity>>,
 }
 
 /// A value that the engine does not take, e.g. a date that is none.
@@ -39,23 +39,36 @@ pub struct PrepareError {
 
 impl Prepared {
     /// # Errors
-    /// When a value is not one of the engine's. Values that were admitted under a schema always are.
+    /// When a value is not one of the engine's.
     pub fn new(entity: Entity) -> Result<Self, PrepareError> {
-        let fail = |message: String| PrepareError { uid: entity.uid.clone(), message };
-        let engine = EngineEntity::new(
-            engine_uid(&entity.uid).map_err(fail)?,
-            expressions(&entity.attrs).map_err(fail)?,
-            std::collections::HashSet::new(),
-            entity.parents.iter().map(engine_uid).collect::<Result<_, _>>().map_err(fail)?,
-            expressions(&entity.tags).map_err(fail)?,
-            Extensions::all_available(),
-        )
-        .map_err(|error| fail(error.to_string()))?;
-        Ok(Self { engine: Arc::new(engine), entity })
+        let prepared = Self::admitted(entity);
+        prepared.engine().map_err(|message| PrepareError { uid: prepared.entity.uid.clone(), message })?;
+        Ok(prepared)
+    }
+
+    /// An entity whose values were admitted under a schema, so that they are the engine's.
+    pub fn admitted(entity: Entity) -> Self {
+        Self { entity, engine: OnceLock::new() }
     }
 
     pub fn entity(&self) -> &Entity {
         &self.entity
+    }
+
+    fn engine(&self) -> Result<&Arc<EngineEntity>, String> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine);
+        }
+        let engine = EngineEntity::new(
+            engine_uid(&self.entity.uid)?,
+            expressions(&self.entity.attrs)?,
+            std::collections::HashSet::new(),
+            self.entity.parents.iter().map(engine_uid).collect::<Result<_, _>>()?,
+            expressions(&self.entity.tags)?,
+            Extensions::all_available(),
+        )
+        .map_err(|error| error.to_string())?;
+        Ok(self.engine.get_or_init(|| Arc::new(engine)))
     }
 }
 
@@ -63,24 +76,26 @@ impl Prepared {
 pub(super) struct Closed<'a> {
     pub prepared: &'a Prepared,
     /// Every ancestor; direct parents may be among them.
-    pub ancestors: Vec<EntityUid>,
+    pub ancestors: &'a [Uid],
 }
 
 /// The entities of a slice and one action. No closure is computed and nothing is validated.
 pub(super) fn entities<'a>(slice: impl Iterator<Item = Closed<'a>>, action: &ActionEntity) -> Result<Entities, String> {
     let closed = slice.map(|Closed { prepared, ancestors }| {
+        let engine = prepared.engine()?;
         if ancestors.is_empty() {
-            return Arc::clone(&prepared.engine);
+            return Ok(Arc::clone(engine));
         }
-        let mut entity = EngineEntity::clone(&prepared.engine);
+        let mut entity = EngineEntity::clone(engine);
         for ancestor in ancestors {
-            entity.add_indirect_ancestor(ancestor.into());
+            entity.add_indirect_ancestor(engine_uid(ancestor)?);
         }
-        Arc::new(entity)
+        Ok(Arc::new(entity))
     });
+    let closed: Vec<_> = closed.collect::<Result<_, String>>()?;
     EngineEntities::new()
         .add_entities(
-            closed.chain([Arc::clone(&action.0)]),
+            closed.into_iter().chain([Arc::clone(&action.0)]),
             None::<&NoEntitiesSchema>,
             TCComputation::AssumeAlreadyComputed,
             Extensions::all_available(),

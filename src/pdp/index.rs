@@ -13,14 +13,26 @@ use cedar_policy::{
 use smol_str::SmolStr;
 
 use super::answer::EvaluationError;
+use super::compiled::Code;
+use crate::entity::Uid;
 
 /// Policies of one effect and one request environment.
 #[derive(Default)]
 pub(super) struct Indexed {
-    any: PolicySet,
-    by_principal: HashMap<EntityUid, PolicySet>,
-    by_resource: HashMap<EntityUid, PolicySet>,
-    by_both: HashMap<EntityUid, HashMap<EntityUid, PolicySet>>,
+    any: Vec<Rule>,
+    by_principal: HashMap<Uid, Vec<Rule>>,
+    by_resource: HashMap<Uid, Vec<Rule>>,
+    by_both: HashMap<Uid, HashMap<Uid, Vec<Rule>>>,
+}
+
+/// One policy in one request environment.
+pub(super) struct Rule {
+    pub id: SmolStr,
+    pub policy: Policy,
+    /// The policy for the engine.
+    alone: PolicySet,
+    /// The policy without the engine, where it has nothing that only the engine evaluates.
+    pub code: Option<Code>,
 }
 
 /// What came of evaluating some policies.
@@ -37,19 +49,21 @@ impl Indexed {
     }
 
     /// # Errors
-    /// When the policy's id is taken.
-    pub fn add(&mut self, policy: &Policy) -> Result<(), String> {
+    /// When the policy cannot stand alone.
+    pub fn add(&mut self, policy: &Policy, code: Option<Code>) -> Result<(), String> {
         let principal = match policy.principal_constraint() {
             PrincipalConstraint::Eq(uid) | PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) => {
-                Some(uid)
+                Some(named(&uid))
             }
             PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
         };
         let resource = match policy.resource_constraint() {
-            ResourceConstraint::Eq(uid) | ResourceConstraint::In(uid) | ResourceConstraint::IsIn(_, uid) => Some(uid),
+            ResourceConstraint::Eq(uid) | ResourceConstraint::In(uid) | ResourceConstraint::IsIn(_, uid) => {
+                Some(named(&uid))
+            }
             ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
         };
-        let set = match (principal, resource) {
+        let rules = match (principal, resource) {
             (None, None) => &mut self.any,
             (Some(principal), None) => self.by_principal.entry(principal).or_default(),
             (None, Some(resource)) => self.by_resource.entry(resource).or_default(),
@@ -57,75 +71,72 @@ impl Indexed {
                 self.by_both.entry(principal).or_default().entry(resource).or_default()
             }
         };
-        set.add(as_static(policy)?).map_err(|error| error.to_string())
+        let id: &str = policy.id().as_ref();
+        let policy = as_static(policy)?;
+        let alone = PolicySet::from_policies([policy.clone()]).map_err(|error| error.to_string())?;
+        rules.push(Rule { id: id.into(), policy, alone, code });
+        Ok(())
     }
 
     /// Every policy, whatever entities its scope names.
     pub fn all(&self) -> impl Iterator<Item = &Policy> {
         let nested = self.by_both.values().flat_map(HashMap::values);
-        let sets = self.by_principal.values().chain(self.by_resource.values()).chain(nested);
-        std::iter::once(&self.any).chain(sets).flat_map(PolicySet::policies)
+        let lists = self.by_principal.values().chain(self.by_resource.values()).chain(nested);
+        std::iter::once(&self.any).chain(lists).flatten().map(|rule| &rule.policy)
     }
 
-    /// The sets in which a policy's scope can match.
-    fn candidates(&self, principals: &[EntityUid], resources: &[EntityUid]) -> Vec<&PolicySet> {
-        let mut sets = Vec::new();
-        if !self.any.is_empty() {
-            sets.push(&self.any);
-        }
-        if !self.by_resource.is_empty() {
-            sets.extend(resources.iter().filter_map(|uid| self.by_resource.get(uid)));
-        }
-        if !self.by_principal.is_empty() || !self.by_both.is_empty() {
-            for principal in principals {
-                sets.extend(self.by_principal.get(principal));
-                if let Some(both) = self.by_both.get(principal) {
-                    sets.extend(resources.iter().filter_map(|uid| both.get(uid)));
-                }
-            }
-        }
-        sets
+    /// Whether a scope names a principal; whether one names a resource.
+    pub fn names(&self) -> (bool, bool) {
+        let both = !self.by_both.is_empty();
+        (both || !self.by_principal.is_empty(), both || !self.by_resource.is_empty())
     }
 
-    /// Evaluates the candidates. `principals` and `resources` are the question's entity and all its ancestors.
-    pub fn evaluate(
-        &self,
-        request: &Request,
-        entities: &Entities,
-        principals: &[EntityUid],
-        resources: &[EntityUid],
-    ) -> Outcome {
-        let mut outcome = Outcome::default();
-        self.candidates(principals, resources).into_iter().for_each(|set| outcome.run(request, set, entities));
-        outcome
+    /// The policies whose scope can match. `principals` and `resources` are the question's entity and all its
+    /// ancestors; where no scope names any, they are not looked at.
+    pub fn candidates<'r, 'q>(
+        &'r self,
+        principals: &'q [Uid],
+        resources: &'q [Uid],
+    ) -> impl Iterator<Item = &'r Rule> + use<'r, 'q> {
+        let by_resource = resources.iter().filter_map(|uid| self.by_resource.get(uid));
+        let by_principal = principals.iter().flat_map(|principal| {
+            let both = self.by_both.get(principal).into_iter();
+            let both = both.flat_map(|both| resources.iter().filter_map(|uid| both.get(uid)));
+            self.by_principal.get(principal).into_iter().chain(both)
+        });
+        self.any.iter().chain(by_resource.chain(by_principal).flatten())
     }
 }
 
+fn named(uid: &EntityUid) -> Uid {
+    Uid::new(uid.type_name().to_string(), uid.id().unescaped())
+}
+
 /// Whether the entities that a policy's scope names are those of a question, each given with all its ancestors.
-pub(super) fn scope_matches(policy: &Policy, principals: &[EntityUid], resources: &[EntityUid]) -> bool {
+pub(super) fn scope_matches(policy: &Policy, principals: &[Uid], resources: &[Uid]) -> bool {
     let principal = match policy.principal_constraint() {
         PrincipalConstraint::Any | PrincipalConstraint::Is(_) => true,
-        PrincipalConstraint::Eq(uid) => principals.first() == Some(&uid),
-        PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) => principals.contains(&uid),
+        PrincipalConstraint::Eq(uid) => principals.first() == Some(&named(&uid)),
+        PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) => principals.contains(&named(&uid)),
     };
     let resource = match policy.resource_constraint() {
         ResourceConstraint::Any | ResourceConstraint::Is(_) => true,
-        ResourceConstraint::Eq(uid) => resources.first() == Some(&uid),
-        ResourceConstraint::In(uid) | ResourceConstraint::IsIn(_, uid) => resources.contains(&uid),
+        ResourceConstraint::Eq(uid) => resources.first() == Some(&named(&uid)),
+        ResourceConstraint::In(uid) | ResourceConstraint::IsIn(_, uid) => resources.contains(&named(&uid)),
     };
     principal && resource
 }
 
-impl Outcome {
-    fn run(&mut self, request: &Request, policies: &PolicySet, entities: &Entities) {
-        let response = Authorizer::new().is_authorized(request, policies, entities);
+impl Rule {
+    /// What the engine says of this policy.
+    pub fn run(&self, request: &Request, entities: &Entities, outcome: &mut Outcome) {
+        let response = Authorizer::new().is_authorized(request, &self.alone, entities);
         let diagnostics = response.diagnostics();
-        let satisfied = diagnostics.reason().map(|id| SmolStr::new(AsRef::<str>::as_ref(id)));
-        self.satisfied.extend(satisfied);
-        self.errors.extend(diagnostics.errors().map(|error| {
+        outcome.satisfied.extend(diagnostics.reason().map(|_| self.id.clone()));
+        outcome.errors.extend(diagnostics.errors().map(|error| {
             let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
             EvaluationError {
-                policy: SmolStr::new(AsRef::<str>::as_ref(error.policy_id())),
+                policy: self.id.clone(),
                 message: error.inner().to_string(),
                 dangling: matches!(error.inner(), cedar_policy::EvaluationError::EntityDoesNotExist(_)),
             }

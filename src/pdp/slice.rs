@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use cedar_policy::{Entities, EntityUid};
+use cedar_policy::Entities;
 
 use super::engine::{self, ActionEntity, Closed, Prepared};
 use super::reach::{NodeId, Reach};
@@ -13,7 +13,7 @@ use super::schema::Schema;
 use crate::entity::{Entity, Uid, Value};
 
 /// How many ancestors an entity may have before a question about it is refused.
-const MAX_ANCESTORS: usize = 10_000;
+pub(super) const MAX_ANCESTORS: usize = 10_000;
 
 /// What is known of a uid.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub(super) struct Slice<'a> {
     facts: &'a dyn Facts,
     found: HashMap<Uid, Fact>,
     /// Every ancestor of the entities that are asked what they are in.
-    ancestors: HashMap<Uid, Vec<EntityUid>>,
+    ancestors: HashMap<Uid, Vec<Uid>>,
     loaded: HashSet<Uid>,
 }
 
@@ -51,19 +51,12 @@ impl<'a> Slice<'a> {
         Self { schema, facts, found: HashMap::new(), ancestors: HashMap::new(), loaded: HashSet::new() }
     }
 
-    /// What is known of a uid. Entities of an enumerated type are not facts: they exist by schema.
+    /// What is known of a uid.
     pub fn fact(&mut self, uid: &Uid) -> Result<Fact, FactsError> {
         if let Some(fact) = self.found.get(uid) {
             return Ok(fact.clone());
         }
-        let fact = match self.schema.types.get(uid.type_name()) {
-            Some(ty) => match &ty.ids {
-                Some(ids) if ids.contains(uid.id()) => present(uid)?,
-                Some(_) => Fact::Absent,
-                None => self.facts.fact(uid)?,
-            },
-            None => Fact::Absent,
-        };
+        let fact = known(self.schema, self.facts, uid)?;
         self.found.insert(uid.clone(), fact.clone());
         Ok(fact)
     }
@@ -105,29 +98,19 @@ impl<'a> Slice<'a> {
     }
 
     /// The question's entity and all its ancestors, for looking up policies that name them.
-    pub fn lineage(&self, uid: &Uid) -> Result<Vec<EntityUid>, FactsError> {
-        let mut lineage = vec![engine::uid(uid).map_err(malformed)?];
-        lineage.extend(self.ancestors.get(uid).into_iter().flatten().cloned());
-        Ok(lineage)
+    pub fn lineage(&self, uid: &Uid) -> Vec<Uid> {
+        std::iter::once(uid).chain(self.ancestors.get(uid).into_iter().flatten()).cloned().collect()
     }
 
     /// The slice as the engine takes it.
     pub fn entities(&self, action: &ActionEntity) -> Result<Entities, FactsError> {
         let loaded = self.loaded.iter().filter_map(|uid| match self.found.get(uid) {
             Some(Fact::Present(prepared)) => {
-                Some(Closed { prepared, ancestors: self.ancestors.get(uid).cloned().unwrap_or_default() })
+                Some(Closed { prepared, ancestors: self.ancestors.get(uid).map_or(&[], Vec::as_slice) })
             }
             _ => None,
         });
         engine::entities(loaded, action).map_err(malformed)
-    }
-
-    /// An entity that was loaded, for messages.
-    pub fn entity(&self, uid: &Uid) -> Option<&Entity> {
-        match self.found.get(uid) {
-            Some(Fact::Present(prepared)) => Some(prepared.entity()),
-            _ => None,
-        }
     }
 
     fn load(&mut self, uid: &Uid) -> Result<Fact, FactsError> {
@@ -151,23 +134,34 @@ impl<'a> Slice<'a> {
             for parent in &prepared.entity().parents {
                 if parent != uid && !seen.contains(parent) {
                     if seen.len() == MAX_ANCESTORS {
-                        return Err(malformed(format!("{uid} has more than {MAX_ANCESTORS} ancestors")));
+                        return Err(too_many_ancestors(uid));
                     }
                     seen.insert(parent.clone());
                     next.push(parent.clone());
                 }
             }
         }
-        let ancestors = seen.iter().map(engine::uid).collect::<Result<_, _>>().map_err(malformed)?;
-        self.ancestors.insert(uid.clone(), ancestors);
+        self.ancestors.insert(uid.clone(), seen.into_iter().collect());
         self.load(uid).map(|_| ())
     }
 }
 
-fn present(uid: &Uid) -> Result<Fact, FactsError> {
-    Prepared::new(Entity::bare(uid.clone()))
-        .map(|prepared| Fact::Present(Arc::new(prepared)))
-        .map_err(|error| FactsError(Box::new(error)))
+/// What is known of a uid. Entities of an enumerated type are not facts: they exist by schema.
+pub(super) fn known(schema: &Schema, facts: &dyn Facts, uid: &Uid) -> Result<Fact, FactsError> {
+    match schema.types.get(uid.type_name()) {
+        Some(ty) => match &ty.ids {
+            Some(ids) if ids.contains(uid.id()) => {
+                Ok(Fact::Present(Arc::new(Prepared::admitted(Entity::bare(uid.clone())))))
+            }
+            Some(_) => Ok(Fact::Absent),
+            None => facts.fact(uid),
+        },
+        None => Ok(Fact::Absent),
+    }
+}
+
+pub(super) fn too_many_ancestors(uid: &Uid) -> FactsError {
+    malformed(format!("{uid} has more than {MAX_ANCESTORS} ancestors"))
 }
 
 fn malformed(message: String) -> FactsError {

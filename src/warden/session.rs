@@ -293,8 +293,8 @@ impl Facts for SessionFacts<'_> {
         }
         let fact = match self.reader.get(uid).map_err(|error| FactsError(Box::new(error)))? {
             Lookup::Present(stored) => {
-                let prepared = Prepared::new(stored.entity).map_err(|error| FactsError(Box::new(error)))?;
-                Fact::Present(Arc::new(prepared))
+                // What the store holds was admitted when it was put there, and when the schema changed.
+                Fact::Present(Arc::new(Prepared::admitted(stored.entity)))
             }
             Lookup::Deleted(_) => Fact::Deleted,
             Lookup::Absent => Fact::Absent,

@@ -1,12 +1,12 @@
 //! One question, with every policy's clauses evaluated.
 
-use cedar_policy::{Entities, EvalResult, EvaluationError as EngineError, Policy, Request};
+use cedar_policy::{EvalResult, EvaluationError as EngineError, Policy};
 use smol_str::SmolStr;
 
 use super::{ClauseValue, Conditions, Keyword, Mutation, PolicyOutcome, PolicyTrace};
 use crate::pdp::answer::{Answer, EvaluationError};
 use crate::pdp::bundle::{Bundle, Env, Environment};
-use crate::pdp::decide::{Case, DecideError, Loaded, Question};
+use crate::pdp::decide::{Case, DecideError, Question, Staged, Understood};
 use crate::pdp::index::{self, Outcome};
 use crate::pdp::slice::Facts;
 
@@ -18,7 +18,7 @@ pub struct Inquiry<'a> {
 }
 
 struct Examined<'a> {
-    case: Box<Case<'a>>,
+    case: Case<'a>,
     asked: Vec<Judged<'a>>,
     /// The policies of the action that decides whether the resource is seen, where that is another one.
     seen: Option<Vec<Judged<'a>>>,
@@ -52,25 +52,28 @@ impl Bundle {
     /// # Errors
     /// As [`Bundle::decide`].
     pub fn inquire<'a>(&'a self, question: &Question, facts: &'a dyn Facts) -> Result<Inquiry<'a>, DecideError> {
-        let case = match self.load(question, facts)? {
-            Loaded::Dead(answer) => return Ok(Inquiry { answer, case: None }),
-            Loaded::Case(case) => case,
+        let case = match self.pose(question, facts)? {
+            Understood::Dead(answer) => return Ok(Inquiry { answer, case: None }),
+            Understood::Posed(posed) => Case::load(posed)?,
         };
-        let asked = judged(&case, case.env, &case.request, &case.entities);
-        let seen = case.visibility()?.map(|visible| judged(&case, visible.env, &visible.request, &visible.entities));
+        let asked = judged(&case, case.posed.env, &case.staged);
+        let seen = match case.posed.visibility() {
+            Some((_, env)) => Some(judged(&case, env, &Staged::new(&case.posed, env)?)),
+            None => None,
+        };
         Ok(Inquiry { answer: case.answer()?, case: Some(Examined { case, asked, seen }) })
     }
 }
 
-fn judged<'a>(case: &Case<'a>, env: &'a Env, request: &Request, entities: &Entities) -> Vec<Judged<'a>> {
-    let conditions = case.bundle.conditions();
+fn judged<'a>(case: &Case<'a>, env: &'a Env, staged: &Staged) -> Vec<Judged<'a>> {
+    let conditions = case.posed.bundle.conditions();
     let judge = |policy: &Policy| {
         let id: &str = policy.id().as_ref();
         let conditions = conditions.get(id)?;
         let in_scope = index::scope_matches(policy, &case.principals, &case.resources);
         let clauses = conditions.clauses.iter().filter(|_| in_scope);
         let values = clauses.map(|clause| {
-            cedar_policy::eval_expression(request, entities, &clause.expression).map_or_else(
+            cedar_policy::eval_expression(&staged.request, &staged.entities, &clause.expression).map_or_else(
                 |error| Err(Broken::new(&error)),
                 |value| match value {
                     EvalResult::Bool(value) => Ok(value),
@@ -101,11 +104,11 @@ impl Inquiry<'_> {
 
     /// The types that were asked about; nothing when the credential is not stored.
     pub fn environment(&self) -> Option<Environment> {
-        let case = &self.case.as_ref()?.case;
+        let posed = &self.case.as_ref()?.case.posed;
         Some(Environment {
-            principal: case.env.principal.clone(),
-            action: case.question.action.id().clone(),
-            resource: case.env.resource.clone(),
+            principal: posed.env.principal.clone(),
+            action: posed.question.action.id().clone(),
+            resource: posed.env.resource.clone(),
         })
     }
 
@@ -134,7 +137,7 @@ impl Inquiry<'_> {
         }
         let (permits, forbids) = outcomes(asked, mutation);
         let seen = seen.as_ref().map(|seen| outcomes(seen, mutation));
-        case.judge(permits, forbids, || Ok(seen)).map(Some)
+        case.posed.judge(permits, forbids, || Ok(seen)).map(Some)
     }
 
     fn trace<'a>(&'a self, judged: &'a Judged, examined: &'a Examined) -> Option<PolicyTrace<'a>> {
@@ -145,7 +148,7 @@ impl Inquiry<'_> {
             Verdict::Fails => PolicyOutcome::ConditionFalse,
             Verdict::Breaks(_) => PolicyOutcome::Error,
         };
-        let policy = examined.case.bundle.infos.get(&judged.id)?;
+        let policy = examined.case.posed.bundle.infos.get(&judged.id)?;
         let clauses = judged.conditions.clauses.iter().zip(judged.values_as_evaluated()).collect();
         Some(PolicyTrace { policy, outcome, clauses })
     }
