@@ -1,9 +1,10 @@
 //! One decision, slice and evaluation, at two sizes of the store: it must cost the same.
 //!
-//! `cargo bench --bench decision`. The world is generated: organizations of 50 members and 100 repositories each, so
-//! that a million entities are many organizations and not large ones. Questions come from a working set that is spread
-//! over the whole store; `warm` has it in the cache of built entities, `cold` has that cache switched off, so that every
-//! entity is read from the store and built.
+//! `cargo bench --bench decision`; with `HUBWARDEN_BENCH_ENTITIES=10000000` the large store has as many. The world is
+//! generated: organizations of 50 members and 100 repositories each, so that a million entities are many organizations
+//! and not large ones. Questions come from a working set that is the same size in every store, spread over all of it:
+//! 48 organizations, and for `spread` 512, which do not fit into the processor's caches. `warm` has it in the cache of
+//! entities, `cold` has that cache switched off, so that every entity is read from the store.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a bench stops when its world is not as it should be")]
 
 use std::hint::black_box;
@@ -23,17 +24,23 @@ const REPOS: usize = 100;
 const PER_ORG: usize = 1 + 5 + 2 * MEMBERS + REPOS;
 /// Questions in the working set.
 const QUESTIONS: usize = 512;
+/// Organizations that the questions are about; a store of 10,000 entities has no more.
+const ORGANIZATIONS: usize = 48;
+/// Organizations for one load.
+const PER_LOAD: usize = 2_000;
 
 fn populate(warden: &Warden, entities: usize) -> usize {
     let bundle = warden.bundle();
     let organizations = entities.div_ceil(PER_ORG);
-    let mut batch = Batch::new();
-    for org in 0..organizations {
-        for json in organization(org) {
-            batch.put(&bundle.admission().entity(&json).expect("the generated entities fit the schema"));
+    for first in (0..organizations).step_by(PER_LOAD) {
+        let mut batch = Batch::new();
+        for org in first..organizations.min(first + PER_LOAD) {
+            for json in organization(org) {
+                batch.put(&bundle.admission().entity(&json).expect("the generated entities fit the schema"));
+            }
         }
+        warden.load(batch, bundle.schema_hash()).expect("the store takes them");
     }
-    warden.load(batch, bundle.schema_hash()).expect("the store takes them");
     organizations
 }
 
@@ -75,10 +82,10 @@ fn organization(org: usize) -> Vec<Json> {
     entities
 }
 
-/// Questions spread over all organizations: a member's fine-grained token on a repository of the same organization.
-fn questions(organizations: usize) -> Vec<Asked> {
+/// Questions about `asked` of the organizations: a member's fine-grained token on a repository of the same organization.
+fn questions(organizations: usize, asked: usize) -> Vec<Asked> {
     let question = |index: usize| {
-        let org = index * 7_919 % organizations;
+        let org = index % asked * (organizations / asked);
         let token = Uid::new("Hub::AccessToken", format!("token{org}-{}", index % MEMBERS));
         Asked {
             principal: Uid::new("Hub::User", format!("user{org}-{}", index % MEMBERS)),
@@ -93,16 +100,21 @@ fn questions(organizations: usize) -> Vec<Asked> {
 
 fn decisions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision");
-    for (size, cache_bytes, name) in
-        [(1_000, 1 << 29, "warm"), (1_000_000, 1 << 29, "warm"), (1_000, 0, "cold"), (1_000_000, 0, "cold")]
-    {
+    let large = std::env::var("HUBWARDEN_BENCH_ENTITIES").map_or(1_000_000, |text| text.parse().expect("a number"));
+    for (size, cache_bytes, asked, name) in [
+        (10_000, 1 << 29, ORGANIZATIONS, "warm"),
+        (large, 1 << 29, ORGANIZATIONS, "warm"),
+        (large, 1 << 29, QUESTIONS, "spread"),
+        (10_000, 0, ORGANIZATIONS, "cold"),
+        (large, 0, ORGANIZATIONS, "cold"),
+    ] {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let store = SledStore::open(dir.path(), SledOptions::default()).expect("a new store");
         let bundle = Bundle::build(embedded()).expect("the hub's bundle");
         let warden =
             Warden::with_cache(Arc::new(store), bundle, BundleOrigin::Embedded, Arc::new(SystemClock), cache_bytes)
                 .expect("a new store fits any schema");
-        let questions = questions(populate(&warden, size));
+        let questions = questions(populate(&warden, size), asked);
         let ask = |asked: Asked| warden.session(Api::Cli, None).expect("open").ask(asked).expect("answered");
         for asked in &questions {
             assert!(ask(asked.clone()).answer.allowed(), "{asked:?}");
