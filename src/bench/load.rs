@@ -60,6 +60,7 @@ pub struct Outcome {
     pub refused: BTreeMap<u16, u64>,
     /// Requests of an open loop that were due and not sent when time was up.
     pub unsent: u64,
+    /// Until the last answer.
     pub seconds: f64,
     /// Processor seconds of the server, and of the client.
     pub server_cpu: Option<f64>,
@@ -144,7 +145,7 @@ pub(super) fn nanos(duration: Duration) -> u64 {
 pub fn closed(load: &Load) -> Result<Outcome, BenchError> {
     let from = Instant::now() + load.warm_up;
     let until = from + load.duration;
-    measured(load, from, until, false, |outcome| {
+    measured(load, from, false, |outcome| {
         load.scripts
             .iter()
             .map(|script| closed_connection(load.address, script.clone(), from, until, Rc::clone(outcome)))
@@ -174,9 +175,10 @@ async fn closed_connection(
             }
         };
         let now = Instant::now();
-        if sent >= from && now <= until {
+        if sent >= from {
             let mut outcome = outcome.borrow_mut();
             outcome.note(verdict, request.questions);
+            outcome.seconds = outcome.seconds.max((now - from).as_secs_f64());
             outcome.latency.saturating_record(nanos(now - sent));
         } else if verdict == Verdict::Wrong {
             // Wrong is wrong, measured or not.
@@ -238,7 +240,7 @@ pub fn open(load: &Load, rate: f64) -> Result<Outcome, BenchError> {
     let pacer = Arc::clone(&schedule);
     let connections = load.scripts.len();
     let pacer = std::thread::spawn(move || pacer.pace(connections));
-    let outcome = measured(load, from, until, true, |outcome| {
+    let outcome = measured(load, from, true, |outcome| {
         let open = |script: &Script| {
             open_connection(load.address, script.clone(), Arc::clone(&schedule), until, Rc::clone(outcome))
         };
@@ -280,6 +282,8 @@ async fn open_connection(
         let mut outcome = outcome.borrow_mut();
         if turn >= schedule.first {
             outcome.note(verdict, request.questions);
+            let from = schedule.due_at(schedule.first);
+            outcome.seconds = outcome.seconds.max(now.saturating_duration_since(from).as_secs_f64());
             outcome.latency.saturating_record(nanos(now.saturating_duration_since(due)));
             if let Some(service) = &mut outcome.service {
                 service.saturating_record(nanos(now - sent));
@@ -295,7 +299,6 @@ async fn open_connection(
 fn measured<F: Future<Output = std::io::Result<()>> + 'static>(
     load: &Load,
     from: Instant,
-    until: Instant,
     is_open: bool,
     connections: impl FnOnce(&Rc<RefCell<Outcome>>) -> Vec<F> + Send,
 ) -> Result<Outcome, BenchError> {
@@ -317,12 +320,10 @@ fn measured<F: Future<Output = std::io::Result<()>> + 'static>(
         });
         std::thread::sleep(from.saturating_duration_since(Instant::now()));
         let before = cpu();
-        std::thread::sleep(until.saturating_duration_since(Instant::now()));
-        let after = cpu();
         let outcome: std::io::Result<Outcome> =
             thread.join().unwrap_or_else(|_| Err(std::io::Error::other("the client stopped")));
+        let after = cpu();
         let mut outcome = outcome.map_err(BenchError::io(format!("asking {}", load.address)))?;
-        outcome.seconds = load.duration.as_secs_f64();
         let took = |before: Option<f64>, after: Option<f64>| after.zip(before).map(|(after, before)| after - before);
         outcome.server_cpu = took(before.0, after.0);
         outcome.client_cpu = took(before.1, after.1);
