@@ -22,6 +22,7 @@ mod call;
 mod check;
 mod client;
 mod conditions;
+mod constant;
 mod credentials;
 mod entities;
 mod explain;
@@ -50,6 +51,7 @@ mod server;
 mod tokens;
 mod whoami;
 
+pub use constant::serve_constant;
 pub use explain::ExplainReply;
 pub use introspect::introspected;
 pub use options::{Limits, ServeOptions};

@@ -1,6 +1,7 @@
 //! hubwarden: the one place that answers who may do what on a model hub.
 
 pub mod audit;
+pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod entity;

@@ -103,7 +103,7 @@ impl ServerArgs {
     }
 }
 
-fn read_key(path: &Path) -> Result<String, Failure> {
+pub(super) fn read_key(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("cannot read the key in {}: {error}", path.display())))?;
     match text.trim() {

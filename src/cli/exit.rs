@@ -37,6 +37,9 @@ impl Exit {
     /// `diff`: somebody is allowed what was refused, and nobody is refused more.
     #[expect(non_upper_case_globals, reason = "as `Usage`")]
     pub const Widened: Self = Self::Unknown;
+    /// `bench`: an answer was not what the world makes it.
+    #[expect(non_upper_case_globals, reason = "as `Usage`")]
+    pub const WrongAnswers: Self = Self::Unknown;
     /// `prove`: a property is violated, or the solver gave up.
     #[expect(non_upper_case_globals, reason = "as `Usage`")]
     pub const NotProven: Self = Self::Unknown;

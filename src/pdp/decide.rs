@@ -78,11 +78,7 @@ impl Bundle {
     }
 
     /// Finds out what is asked, and of whom.
-    pub(super) fn pose<'a>(
-        &'a self,
-        question: &Question,
-        facts: &'a dyn Facts,
-    ) -> Result<Understood<'a>, DecideError> {
+    pub(super) fn pose<'a>(&'a self, question: &Question, facts: &'a dyn Facts) -> Result<Understood<'a>, DecideError> {
         let action =
             self.actions.get(&question.action).ok_or_else(|| DecideError::UnknownAction(question.action.clone()))?;
         for uid in [&question.principal, &question.resource] {
@@ -200,8 +196,7 @@ impl Posed<'_> {
 impl<'e, 'a: 'e> Evaluation<'e, 'a> {
     fn new(posed: &'e Posed<'a>, env: &'a Env, loaded: &'e Loaded) -> Result<Self, DecideError> {
         let scene = Scene::new(&posed.bundle.schema, posed.facts, &env.places, &posed.question, loaded);
-        let mut evaluation =
-            Self { posed, env, scene, principals: Vec::new(), resources: Vec::new(), staged: None };
+        let mut evaluation = Self { posed, env, scene, principals: Vec::new(), resources: Vec::new(), staged: None };
         let (principals, resources) =
             [&env.permits, &env.forbids].iter().fold((false, false), |(principals, resources), rules| {
                 let (principal, resource) = rules.names();

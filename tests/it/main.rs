@@ -13,6 +13,7 @@ mod authzen_batch;
 mod authzen_discovery;
 mod authzen_hub;
 mod authzen_support;
+mod bench;
 mod cli;
 mod domain;
 mod examples;

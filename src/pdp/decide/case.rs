@@ -36,8 +36,7 @@ impl<'a> Staged<'a> {
         for (uid, node) in reach.literals() {
             slice.follow(reach, node, &uid.clone().into())?;
         }
-        let compiled =
-            posed.bundle.actions.get(action).ok_or_else(|| DecideError::UnknownAction(action.clone()))?;
+        let compiled = posed.bundle.actions.get(action).ok_or_else(|| DecideError::UnknownAction(action.clone()))?;
         let entities = slice.entities(&compiled.entity)?;
         Ok(Self { request: request(question, action)?, entities, slice })
     }

@@ -115,4 +115,3 @@ impl<'a> Posed<'a> {
         reasons::walk(root, path, &attribute).map(|value| reasons::shown(&value))
     }
 }
-

@@ -73,9 +73,7 @@ fn world(bundle: &Bundle) -> World {
 
 fn uid(ty: &str, ids: &'static [&'static str]) -> BoxedStrategy<Json> {
     let ty = ty.to_owned();
-    prop::sample::select(ids)
-        .prop_map(move |id| json!({"Value": {"__entity": {"type": ty.clone(), "id": id}}}))
-        .boxed()
+    prop::sample::select(ids).prop_map(move |id| json!({"Value": {"__entity": {"type": ty.clone(), "id": id}}})).boxed()
 }
 
 fn get(of: BoxedStrategy<Json>, attribute: &'static str) -> BoxedStrategy<Json> {
@@ -135,11 +133,7 @@ fn sets(depth: u32) -> BoxedStrategy<Json> {
     prop_oneof![2 => get(users(depth), "words"), 2 => literal, 1 => tag, 1 => eats].boxed()
 }
 
-fn two(
-    operator: &'static str,
-    left: BoxedStrategy<Json>,
-    right: BoxedStrategy<Json>,
-) -> BoxedStrategy<Json> {
+fn two(operator: &'static str, left: BoxedStrategy<Json>, right: BoxedStrategy<Json>) -> BoxedStrategy<Json> {
     (left, right).prop_map(move |(left, right)| json!({operator: {"left": left, "right": right}})).boxed()
 }
 
@@ -166,8 +160,8 @@ fn bools(depth: u32) -> BoxedStrategy<Json> {
     let chosen = (bools(d), bools(d), bools(d))
         .prop_map(|(test, then, otherwise)| json!({"if-then-else": {"if": test, "then": then, "else": otherwise}}));
     let is = users(d).prop_map(|of| json!({"is": {"left": of, "entity_type": "User"}}));
-    let is_in = (users(d), teams(d))
-        .prop_map(|(of, team)| json!({"is": {"left": of, "entity_type": "User", "in": team}}));
+    let is_in =
+        (users(d), teams(d)).prop_map(|(of, team)| json!({"is": {"left": of, "entity_type": "User", "in": team}}));
     let empty = sets(d).prop_map(|of| json!({"isEmpty": {"arg": of}}));
     let action = prop::sample::select(&["read", "write"]).prop_map(
         |id| json!({"==": {"left": {"Var": "action"}, "right": {"Value": {"__entity": {"type": "Action", "id": id}}}}}),
@@ -205,27 +199,31 @@ fn scopes(all: bool) -> BoxedStrategy<Json> {
 fn policies() -> impl Strategy<Value = Json> {
     let condition = (any::<bool>(), bools(3))
         .prop_map(|(when, body)| json!({"kind": if when { "when" } else { "unless" }, "body": body}));
-    (scopes(true), scopes(true), prop::collection::vec(condition, 0..3)).prop_map(|(principal, resource, conditions)| {
-        json!({"effect": "permit", "principal": principal, "action": {"op": "All"}, "resource": resource,
+    (scopes(true), scopes(true), prop::collection::vec(condition, 0..3)).prop_map(
+        |(principal, resource, conditions)| {
+            json!({"effect": "permit", "principal": principal, "action": {"op": "All"}, "resource": resource,
             "conditions": conditions})
-    })
+        },
+    )
 }
 
 fn questions() -> impl Strategy<Value = Question> {
     let id = || prop::sample::select(&["ann", "bea", "cat", "gone"]);
-    (id(), id(), prop::option::of(id()), prop::option::of(any::<bool>())).prop_map(|(principal, resource, friend, free)| {
-        let user = |id: &str| Uid::new("User", id);
-        let mut context = Record::new();
-        context.extend(friend.map(|id| ("friend".into(), user(id).into())));
-        context.extend(free.map(|free| ("free".into(), free.into())));
-        Question {
-            principal: user(principal),
-            action: Uid::new("Action", "read"),
-            resource: user(resource),
-            context,
-            now: "2000-01-02T03:04:05.000Z".into(),
-        }
-    })
+    (id(), id(), prop::option::of(id()), prop::option::of(any::<bool>())).prop_map(
+        |(principal, resource, friend, free)| {
+            let user = |id: &str| Uid::new("User", id);
+            let mut context = Record::new();
+            context.extend(friend.map(|id| ("friend".into(), user(id).into())));
+            context.extend(free.map(|free| ("free".into(), free.into())));
+            Question {
+                principal: user(principal),
+                action: Uid::new("Action", "read"),
+                resource: user(resource),
+                context,
+                now: "2000-01-02T03:04:05.000Z".into(),
+            }
+        },
+    )
 }
 
 /// What code says of a policy, and what the engine says.

@@ -1,0 +1,123 @@
+//! Changes: what one costs, that the next question sees it, and what many at once do to decisions.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use super::BenchError;
+use super::client::{Connection, Verdict};
+use super::contest::{Contender, Effort};
+use super::load::{Load, Outcome, Script, closed, histogram, nanos};
+use super::report::Report;
+use super::site::Say;
+use super::world::World;
+
+/// A change and the question after it, times of each in nanoseconds.
+struct Seen {
+    change: Histogram<u64>,
+    next: Histogram<u64>,
+    right: u64,
+    wrong: u64,
+    refused: u64,
+}
+
+/// Measures one server with one world.
+///
+/// # Errors
+/// A server that cannot be asked.
+pub fn changes(
+    report: &mut Report,
+    world: World,
+    server: &Contender,
+    effort: Effort,
+    writers: usize,
+    say: Say<'_>,
+) -> Result<(), BenchError> {
+    let size = world.entities();
+    if writers as u64 > world.memberships() {
+        let room = world.memberships();
+        return Err(BenchError::Failed(format!("a world of {size} entities has room for {room} writers")));
+    }
+    say(&format!("{size} entities: one change after another, each followed by a question"));
+    let seen = one_by_one(world, server, effort.duration)?;
+    report.wrong += seen.wrong;
+    report.failed += seen.refused;
+    let at = |histogram: &Histogram<u64>, quantile| histogram.value_at_quantile(quantile) as f64 / 1_000.0;
+    report.number(format!("{size} entities: changes seen by the next question"), seen.right as f64, "of them");
+    report.number(format!("{size} entities: one durable change, p50"), at(&seen.change, 0.5), "us");
+    report.number(format!("{size} entities: one durable change, p99"), at(&seen.change, 0.99), "us");
+    report.number(format!("{size} entities: the question after it, p50"), at(&seen.next, 0.5), "us");
+
+    let decisions = server.load(&server.questions(world), effort, effort.connections);
+    say(&format!("{size} entities: decisions alone"));
+    let alone = closed(&decisions)?;
+    say(&format!("{size} entities: decisions beside {writers} writers"));
+    let writing = writers_load(world, server, effort, writers);
+    let (beside, written) = std::thread::scope(|scope| {
+        let written = scope.spawn(|| closed(&writing));
+        let beside = closed(&decisions);
+        let written = written.join().unwrap_or_else(|_| Err(BenchError::Failed("the writers stopped".to_owned())));
+        Ok::<_, BenchError>((beside?, written?))
+    })?;
+    report.load(format!("{size}: decisions alone"), effort.connections, None, &alone);
+    report.load(format!("{size}: decisions beside changes"), effort.connections, None, &beside);
+    report.load(format!("{size}: changes"), writers, None, &without_cpu(written));
+    report
+        .ratio(format!("{size} entities: decisions beside changes / alone"), beside.per_second() / alone.per_second());
+    Ok(())
+}
+
+/// Both loads run at once, so the processor time is no single one's.
+fn without_cpu(mut outcome: Outcome) -> Outcome {
+    (outcome.server_cpu, outcome.client_cpu) = (None, None);
+    outcome
+}
+
+fn writers_load(world: World, server: &Contender, effort: Effort, writers: usize) -> Load {
+    let script = |number| {
+        let moved = world.membership(number as u64);
+        let change = |body: &str| server.endpoint.change(&moved.path, body);
+        Script { requests: [change(&moved.give), change(&moved.take)].into(), first: 0 }
+    };
+    Load {
+        address: server.endpoint.address,
+        scripts: (0..writers).map(script).collect(),
+        warm_up: effort.warm_up,
+        duration: effort.duration,
+        process: None,
+    }
+}
+
+/// Gives and takes memberships one after the other, and asks after each.
+fn one_by_one(world: World, server: &Contender, duration: Duration) -> Result<Seen, BenchError> {
+    let failed = || BenchError::io(format!("asking {}", server.endpoint.address));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed())?;
+    runtime.block_on(async {
+        let mut connection = Connection::open(server.endpoint.address).await.map_err(failed())?;
+        let mut seen = Seen { change: histogram(), next: histogram(), right: 0, wrong: 0, refused: 0 };
+        let end = Instant::now() + duration;
+        for number in 0.. {
+            if Instant::now() >= end {
+                break;
+            }
+            // Those who hold it from before are left as they were found.
+            let moved = world.membership(number);
+            for (body, after) in [(&moved.give, true), (&moved.take, false)] {
+                let change = server.endpoint.change(&moved.path, body);
+                let question = server.endpoint.evaluation(&moved.question, after);
+                let started = Instant::now();
+                let changed = connection.ask(&change).await.map_err(failed())?;
+                let between = Instant::now();
+                let answered = connection.ask(&question).await.map_err(failed())?;
+                seen.change.saturating_record(nanos(between - started));
+                seen.next.saturating_record(nanos(between.elapsed()));
+                match (changed, answered) {
+                    (Verdict::Right, Verdict::Right) => seen.right += 1,
+                    (Verdict::Right, Verdict::Wrong) => seen.wrong += 1,
+                    _ => seen.refused += 1,
+                }
+            }
+        }
+        Ok(seen)
+    })
+}

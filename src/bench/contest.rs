@@ -1,0 +1,222 @@
+//! Two servers under the same load, by turns: their ratio holds on any machine, and a noisy one disturbs both alike.
+//!
+//! `http`: the evaluator against a server that parses the same body and always says yes, then the evaluator alone at a
+//! fixed rate, then batches. `log`: the evaluator with its decision log in a mode, against itself without the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::BenchError;
+use super::client::{Endpoint, Prepared};
+use super::load::{Load, Outcome, Script, closed, open};
+use super::process::Running;
+use super::report::Report;
+use super::site::{Say, Site};
+use super::world::World;
+
+/// Questions that are made before the clock runs, and asked again and again.
+const QUESTIONS: usize = 20_000;
+/// Of the batches: so many are made.
+const BATCHES: usize = 500;
+/// The part of the highest throughput at which latencies are measured.
+const PART: f64 = 0.85;
+
+/// How much is asked, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    pub connections: usize,
+    pub duration: Duration,
+    pub warm_up: Duration,
+    /// How often each server has its turn.
+    pub rounds: usize,
+}
+
+/// Who is measured.
+pub struct Contender {
+    pub name: String,
+    pub endpoint: Endpoint,
+    pub process: Option<u32>,
+    /// Whether its answers are decisions, and not always yes.
+    pub decides: bool,
+}
+
+impl Contender {
+    pub fn of(name: &str, site: &Site, server: &Running) -> Self {
+        Self { name: name.to_owned(), endpoint: site.endpoint(server), process: Some(server.id()), decides: true }
+    }
+
+    pub(super) fn load(&self, requests: &Arc<[Prepared]>, effort: Effort, connections: usize) -> Load {
+        Load {
+            address: self.endpoint.address,
+            scripts: Script::spread(requests, connections),
+            warm_up: effort.warm_up,
+            duration: effort.duration,
+            process: self.process,
+        }
+    }
+
+    pub(super) fn questions(&self, world: World) -> Arc<[Prepared]> {
+        let questions = world.questions(QUESTIONS);
+        questions
+            .map(|(question, yes)| self.endpoint.evaluation(&question.to_authzen(), yes || !self.decides))
+            .collect()
+    }
+
+    /// Batches of different questions.
+    pub fn batches(&self, world: World, size: usize) -> Arc<[Prepared]> {
+        let questions: Vec<(String, bool)> = world
+            .questions(size.max(1) * BATCHES.min(QUESTIONS / size.max(1)).max(1))
+            .map(|(question, yes)| (question.to_authzen(), yes))
+            .collect();
+        questions.chunks(size.max(1)).map(|batch| self.endpoint.evaluations(batch)).collect()
+    }
+}
+
+/// Single questions against constant answers, a fixed rate, and batches.
+///
+/// # Errors
+/// A server that cannot be asked.
+pub fn http(
+    world: World,
+    contenders: &[Contender; 2],
+    effort: Effort,
+    batch: usize,
+    say: Say<'_>,
+) -> Result<Report, BenchError> {
+    let mut report = Report::new("http", Some(world));
+    let outcomes = take_turns(world, contenders, effort, say)?;
+    compare(&mut report, contenders, &outcomes, effort, Some(0.80));
+    let [_, evaluator] = contenders;
+    let highest = outcomes.get(1).map(|rounds| median(rounds.iter().map(Outcome::per_second))).unwrap_or_default();
+    let questions = evaluator.questions(world);
+    let rate = highest * PART;
+    say(&format!("{}: {rate:.0} requests a second, which is {:.0} percent", evaluator.name, PART * 100.0));
+    let steady = open(&evaluator.load(&questions, effort, effort.connections), rate)?;
+    report.load(format!("{} at {:.0} %", evaluator.name, PART * 100.0), effort.connections, Some(rate), &steady);
+    let at = |quantile| steady.latency.value_at_quantile(quantile) as f64;
+    report.ratio_at_most("p99 / p50 at a fixed rate, from when a request was due", at(0.99) / at(0.5).max(1.0), 3.0);
+
+    let batches = evaluator.batches(world, batch);
+    say(&format!("{}: batches of {batch}", evaluator.name));
+    let alone = closed(&evaluator.load(&batches, effort, 1))?;
+    let many = closed(&evaluator.load(&batches, effort, effort.connections))?;
+    report.load(format!("batch of {batch}"), 1, None, &alone);
+    report.load(format!("batch of {batch}"), effort.connections, None, &many);
+    let of = |outcome: &Outcome| outcome.seconds * 1e6 / outcome.questions.max(1) as f64;
+    report.number("one evaluation of a batch, end to end, one connection", of(&alone), "us");
+    report.number(format!("the same, {} connections", effort.connections), of(&many), "us");
+    let single = outcomes.get(1).map(|rounds| rounds.iter().map(of).sum::<f64>() / rounds.len() as f64);
+    report.number(
+        format!("one single evaluation, {} connections", effort.connections),
+        single.unwrap_or_default(),
+        "us",
+    );
+    settings(&mut report, effort);
+    Ok(report)
+}
+
+/// Decisions under one setting against another: the first contender is what the second is compared with.
+///
+/// # Errors
+/// A server that cannot be asked.
+pub fn duel(
+    bench: &'static str,
+    world: World,
+    contenders: &[Contender; 2],
+    effort: Effort,
+    say: Say<'_>,
+) -> Result<Report, BenchError> {
+    let mut report = Report::new(bench, Some(world));
+    let outcomes = take_turns(world, contenders, effort, say)?;
+    compare(&mut report, contenders, &outcomes, effort, None);
+    settings(&mut report, effort);
+    Ok(report)
+}
+
+fn settings(report: &mut Report, effort: Effort) {
+    report.set("seconds", effort.duration.as_secs_f64());
+    report.set("rounds", effort.rounds);
+    report.set("distinct questions", QUESTIONS);
+}
+
+/// Each contender's rounds, in the order of the contenders.
+fn take_turns(
+    world: World,
+    contenders: &[Contender; 2],
+    effort: Effort,
+    say: Say<'_>,
+) -> Result<Vec<Vec<Outcome>>, BenchError> {
+    let loads =
+        contenders.each_ref().map(|contender| contender.load(&contender.questions(world), effort, effort.connections));
+    let mut outcomes = vec![Vec::new(), Vec::new()];
+    for round in 1..=effort.rounds.max(1) {
+        for ((contender, load), outcomes) in contenders.iter().zip(&loads).zip(&mut outcomes) {
+            say(&format!("{}: round {round} of {}", contender.name, effort.rounds.max(1)));
+            outcomes.push(closed(load)?);
+        }
+    }
+    Ok(outcomes)
+}
+
+fn compare(
+    report: &mut Report,
+    contenders: &[Contender; 2],
+    outcomes: &[Vec<Outcome>],
+    effort: Effort,
+    bound: Option<f64>,
+) {
+    for (contender, rounds) in contenders.iter().zip(outcomes) {
+        let mut all: Option<Outcome> = None;
+        for round in rounds {
+            match &mut all {
+                None => all = Some(round.clone()),
+                Some(all) => all.add(round),
+            }
+        }
+        if let Some(all) = all {
+            report.load(&contender.name, effort.connections, None, &all);
+        }
+    }
+    let [base, other] = contenders;
+    if let [bases, others] = outcomes {
+        let each = bases.iter().zip(others);
+        let speed = each.clone().map(|(base, other)| other.per_second() / base.per_second());
+        let name = format!("throughput, {} / {}", other.name, base.name);
+        match bound {
+            Some(bound) => report.ratio_at_least(name, median(speed), bound),
+            None => report.ratio(name, median(speed)),
+        }
+        let cpu = |outcome: &Outcome| outcome.server_cpu.map(|seconds| seconds / outcome.requests.max(1) as f64);
+        let costs: Option<Vec<f64>> = each.map(|(base, other)| Some(cpu(other)? / cpu(base)?)).collect();
+        if let Some(costs) = costs.filter(|costs| costs.iter().all(|cost| cost.is_finite())) {
+            report.ratio(
+                format!("processor time of a request, {} / {}", other.name, base.name),
+                median(costs.into_iter()),
+            );
+        }
+    }
+}
+
+/// The middle one, or the mean of the two in the middle.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let at = |index: usize| values.get(index).copied();
+    let middle = values.len() / 2;
+    match values.len() % 2 {
+        0 => at(middle).zip(at(middle.wrapping_sub(1))).map_or(0.0, |(a, b)| f64::midpoint(a, b)),
+        _ => at(middle).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+        assert_eq!(median([4.0, 1.0].into_iter()), 2.5);
+        assert_eq!(median(std::iter::empty()), 0.0);
+    }
+}
