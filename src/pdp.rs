@@ -44,7 +44,7 @@ pub use lint::{Lint, RULES as LINT_RULES, Rule as LintRule, Severity, lint};
 pub use names::NameFault;
 pub use remedy::{Edit, Remedy};
 pub use schema::{CLOCK, Delegate};
-pub use slice::{Fact, Facts, FactsError};
+pub use slice::{Ancestors, Fact, Facts, FactsError};
 pub use symbolic::{
     Compared, Comparison, Counterexample, Difference, Environment as ProofEnvironment, Finding, Note, OtherSchema,
     Pair, Properties, Property, Seen, Settings as ProofSettings, Solver, SolverError, Verdict, prove,

@@ -280,7 +280,7 @@ impl Bundle {
 
     /// Whether the ids of a type are fixed by the schema.
     pub fn is_enumerated(&self, type_name: &str) -> bool {
-        self.schema.types.get(type_name).is_some_and(|ty| ty.ids.is_some())
+        self.schema.is_enumerated(type_name)
     }
 
     /// Every action with its annotations.

@@ -212,8 +212,8 @@ impl<'e, 'a: 'e> Evaluation<'e, 'a> {
     }
 
     fn lineage(&self, place: usize, uid: &Uid) -> Result<Vec<Uid>, DecideError> {
-        match self.scene.kin(place) {
-            Ok(kin) => Ok(std::iter::once(uid).chain(kin.list()).cloned().collect()),
+        match self.scene.ancestors(place) {
+            Ok(ancestors) => Ok(std::iter::once(uid).chain(ancestors.list()).cloned().collect()),
             Err(Stop::Facts(error)) => Err(error.into()),
             Err(Stop::Engine) => Err(DecideError::Context(format!("{uid} has no ancestors to look at"))),
         }

@@ -90,6 +90,11 @@ impl EntityType {
 }
 
 impl Schema {
+    /// Whether the ids of a type are fixed. Its entities are not stored, and are in nothing.
+    pub fn is_enumerated(&self, type_name: &str) -> bool {
+        self.types.get(type_name).is_some_and(|ty| ty.ids.is_some())
+    }
+
     /// A tag of an entity type with nothing in it: a record of empty sets.
     pub fn empty_tag(&self, type_name: &str) -> Value {
         let fields = match self.types.get(type_name).and_then(|ty| ty.tags.as_ref()) {

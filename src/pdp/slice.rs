@@ -13,7 +13,7 @@ use super::schema::Schema;
 use crate::entity::{Entity, Uid, Value};
 
 /// How many ancestors an entity may have before a question about it is refused.
-pub(super) const MAX_ANCESTORS: usize = 10_000;
+const MAX_ANCESTORS: usize = 10_000;
 
 /// What is known of a uid.
 #[derive(Clone, Debug)]
@@ -34,6 +34,75 @@ pub trait Facts {
     /// # Errors
     /// When it cannot be known whether the entity exists.
     fn fact(&self, uid: &Uid) -> Result<Fact, FactsError>;
+
+    /// All ancestors of an entity. Where facts are kept they may be, too; `find` finds them.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    fn ancestors(
+        &self,
+        uid: &Uid,
+        find: &mut dyn FnMut() -> Result<Ancestors, FactsError>,
+    ) -> Result<Arc<Ancestors>, FactsError> {
+        let _ = uid;
+        find().map(Arc::new)
+    }
+}
+
+/// All ancestors of an entity, the nearest first.
+#[derive(Debug, Default)]
+pub struct Ancestors {
+    list: Vec<Uid>,
+    /// The same again, once they are many.
+    set: HashSet<Uid>,
+}
+
+impl Ancestors {
+    /// From here on, a set finds faster than a look at each.
+    const MANY: usize = 16;
+
+    pub fn contains(&self, uid: &Uid) -> bool {
+        if self.set.is_empty() { self.list.contains(uid) } else { self.set.contains(uid) }
+    }
+
+    pub fn list(&self) -> &[Uid] {
+        &self.list
+    }
+
+    /// Follows the parents of an entity to the end.
+    pub(super) fn find(schema: &Schema, facts: &dyn Facts, uid: &Uid) -> Result<Self, FactsError> {
+        let mut found = Self::default();
+        found.extend(uid, &known(schema, facts, uid)?)?;
+        let mut at = 0;
+        while let Some(parent) = found.list.get(at).cloned() {
+            // Those of an enumerated type are in nothing.
+            if !schema.is_enumerated(parent.type_name()) {
+                found.extend(uid, &known(schema, facts, &parent)?)?;
+            }
+            at += 1;
+        }
+        Ok(found)
+    }
+
+    fn extend(&mut self, of: &Uid, fact: &Fact) -> Result<(), FactsError> {
+        let Fact::Present(prepared) = fact else { return Ok(()) };
+        for parent in &prepared.entity().parents {
+            if parent == of || self.contains(parent) {
+                continue;
+            }
+            if self.list.len() == MAX_ANCESTORS {
+                return Err(malformed(format!("{of} has more than {MAX_ANCESTORS} ancestors")));
+            }
+            if self.list.len() == Self::MANY {
+                self.set.extend(self.list.iter().cloned());
+            }
+            self.list.push(parent.clone());
+            if self.list.len() > Self::MANY {
+                self.set.insert(parent.clone());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The entities loaded for one question.
@@ -125,23 +194,8 @@ impl<'a> Slice<'a> {
         if self.ancestors.contains_key(uid) {
             return Ok(());
         }
-        let mut seen: HashSet<Uid> = HashSet::new();
-        let mut next = vec![uid.clone()];
-        while let Some(current) = next.pop() {
-            let Fact::Present(prepared) = self.fact(&current)? else {
-                continue;
-            };
-            for parent in &prepared.entity().parents {
-                if parent != uid && !seen.contains(parent) {
-                    if seen.len() == MAX_ANCESTORS {
-                        return Err(too_many_ancestors(uid));
-                    }
-                    seen.insert(parent.clone());
-                    next.push(parent.clone());
-                }
-            }
-        }
-        self.ancestors.insert(uid.clone(), seen.into_iter().collect());
+        let ancestors = Ancestors::find(self.schema, self.facts, uid)?;
+        self.ancestors.insert(uid.clone(), ancestors.list);
         self.load(uid).map(|_| ())
     }
 }
@@ -158,10 +212,6 @@ pub(super) fn known(schema: &Schema, facts: &dyn Facts, uid: &Uid) -> Result<Fac
         },
         None => Ok(Fact::Absent),
     }
-}
-
-pub(super) fn too_many_ancestors(uid: &Uid) -> FactsError {
-    malformed(format!("{uid} has more than {MAX_ANCESTORS} ancestors"))
 }
 
 fn malformed(message: String) -> FactsError {

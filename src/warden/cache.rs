@@ -1,13 +1,17 @@
-//! Built entities by uid, bounded in bytes.
+//! Entities by uid, and what they are in, bounded in bytes.
 //!
 //! Entries are made under a reader of the store and dropped by the store's observer, which runs when no reader is
 //! open: an entry can therefore never be older than the revision that a later session reads. Errors are never kept.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::entity::{Entity, Record, Uid, Value};
-use crate::pdp::Fact;
+use crate::pdp::{Ancestors, Fact};
 
 #[derive(Clone)]
 struct BySize;
@@ -22,15 +26,41 @@ impl Weighter<Uid, Fact> for BySize {
     }
 }
 
+/// Bytes for one ancestor: it stands in the list, perhaps in the set, and among the dependants.
+const PER_ANCESTOR: u64 = 300;
+
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<Uid, Arc<Ancestors>> for ByLength {
+    fn weight(&self, _: &Uid, ancestors: &Arc<Ancestors>) -> u64 {
+        200 + PER_ANCESTOR * ancestors.list().len() as u64
+    }
+}
+
 pub(super) struct FactCache {
     facts: Cache<Uid, Fact, BySize>,
+    ancestors: Cache<Uid, Arc<Ancestors>, ByLength>,
+    dependants: Mutex<Dependants>,
+}
+
+/// Whose ancestors an entity is among. May name entities whose ancestors are no longer kept.
+#[derive(Default)]
+struct Dependants {
+    of: HashMap<Uid, Vec<Uid>>,
+    names: u64,
 }
 
 impl FactCache {
     /// `bytes` bounds the estimated size of all entries.
     pub fn new(bytes: u64) -> Self {
-        let expected = usize::try_from(bytes / 2_000).unwrap_or(usize::MAX).clamp(16, 1_000_000);
-        Self { facts: Cache::with_weighter(expected, bytes, BySize) }
+        let expected = |bytes: u64| usize::try_from(bytes / 2_000).unwrap_or(usize::MAX).clamp(16, 1_000_000);
+        let ancestors = bytes / 8;
+        Self {
+            facts: Cache::with_weighter(expected(bytes), bytes - ancestors, BySize),
+            ancestors: Cache::with_weighter(expected(ancestors), ancestors, ByLength),
+            dependants: Mutex::default(),
+        }
     }
 
     pub fn get(&self, uid: &Uid) -> Option<Fact> {
@@ -41,9 +71,37 @@ impl FactCache {
         self.facts.insert(uid.clone(), fact.clone());
     }
 
+    pub fn ancestors(&self, uid: &Uid) -> Option<Arc<Ancestors>> {
+        self.ancestors.get(uid)
+    }
+
+    /// Keeps the ancestors of an entity until one of them changes.
+    pub fn put_ancestors(&self, uid: &Uid, ancestors: &Arc<Ancestors>) {
+        if self.ancestors.capacity() == 0 {
+            return;
+        }
+        let mut dependants = self.dependants.lock();
+        if dependants.names > self.ancestors.capacity() / PER_ANCESTOR {
+            // What was evicted or forgotten left its names behind.
+            self.ancestors.clear();
+            *dependants = Dependants::default();
+        }
+        for ancestor in ancestors.list() {
+            dependants.of.entry(ancestor.clone()).or_default().push(uid.clone());
+            dependants.names += 1;
+        }
+        self.ancestors.insert(uid.clone(), Arc::clone(ancestors));
+    }
+
     pub fn forget(&self, changed: &[Uid]) {
+        let mut dependants = self.dependants.lock();
         for uid in changed {
             self.facts.remove(uid);
+            self.ancestors.remove(uid);
+            for dependant in dependants.of.remove(uid).into_iter().flatten() {
+                dependants.names -= 1;
+                self.ancestors.remove(&dependant);
+            }
         }
     }
 }

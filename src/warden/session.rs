@@ -12,7 +12,9 @@ use super::cache::FactCache;
 use crate::audit::Unavailable;
 use crate::clock::rfc3339;
 use crate::entity::{Entity, Record, Uid};
-use crate::pdp::{Answer, Bundle, DecideError, Fact, Facts, FactsError, PrepareError, Prepared, Question, Reason};
+use crate::pdp::{
+    Ancestors, Answer, Bundle, DecideError, Fact, Facts, FactsError, PrepareError, Prepared, Question, Reason,
+};
 use crate::store::{ListQuery, Lookup, Reader, Revision, Store, StoreError, Stored, Table};
 
 /// Through which face a question came, as metrics and records name it.
@@ -301,6 +303,22 @@ impl Facts for SessionFacts<'_> {
         };
         self.cache.put(uid, &fact);
         Ok(fact)
+    }
+
+    fn ancestors(
+        &self,
+        uid: &Uid,
+        find: &mut dyn FnMut() -> Result<Ancestors, FactsError>,
+    ) -> Result<Arc<Ancestors>, FactsError> {
+        if !self.extra.is_empty() || self.given == Given::InsteadOfStored {
+            return find().map(Arc::new);
+        }
+        if let Some(ancestors) = self.cache.ancestors(uid) {
+            return Ok(ancestors);
+        }
+        let ancestors = Arc::new(find()?);
+        self.cache.put_ancestors(uid, &ancestors);
+        Ok(ancestors)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -72,6 +73,49 @@ fn a_change_is_seen_by_the_next_question() {
     assert!(allowed(&warden, "bob", "repo.read"));
     warden.change(vec![Change::Delete { uid: uid("Hub::User::\"alice\""), expect: Expect::Present }]).unwrap();
     assert!(!allowed(&warden, "alice", "repo.write"), "a deleted user may do nothing");
+}
+
+/// Who or what is put into which roles: a user or another role, each by its number.
+fn placed(who: usize, roles: &[usize]) -> Change {
+    let role = |number: usize| json!({"type": "Hub::OrgRole", "id": format!("acme/{number}")});
+    let parents: Vec<Json> = roles.iter().filter(|role| **role != who).map(|number| role(*number)).collect();
+    let uid = if who < 3 { json!({"type": "Hub::User", "id": format!("user{who}")}) } else { role(who) };
+    put(json!({"uid": uid, "parents": parents}))
+}
+
+#[test]
+fn what_is_kept_of_groups_never_changes_an_answer() {
+    let store = Arc::new(MemoryStore::new().unwrap());
+    let kept = warden_on(Arc::clone(&store), embedded(), BundleOrigin::Embedded).unwrap();
+    let clock = FixedClock::new("2026-06-01T00:00:00Z".parse().unwrap());
+    let bundle = Bundle::build(embedded()).unwrap();
+    let fresh = Warden::with_cache(store, bundle, BundleOrigin::Embedded, Arc::new(clock), 0).unwrap();
+    let role = |number: usize| json!({"type": "Hub::OrgRole", "id": format!("acme/{number}")});
+    let mut model = alices_model("private");
+    model["attrs"].as_object_mut().unwrap().remove("user");
+    model["attrs"]["organization"] = json!({"type": "Hub::Organization", "id": "acme"});
+    model["parents"] = json!([{"type": "Hub::Organization", "id": "acme"}]);
+    let organization = json!({"uid": {"type": "Hub::Organization", "id": "acme"}, "attrs": {
+        "members": role(3), "readers": role(4), "contributors": role(5), "writers": role(6), "admins": role(7),
+        "tokenPolicy": {"type": "Hub::TokenPolicy", "id": "allowAll"}, "requiresMfa": false}});
+    kept.change(vec![put(model), put(organization)]).unwrap();
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    let places = (0..8usize, proptest::collection::vec(3..8usize, 0..3));
+    let seen = std::cell::Cell::new((0, 0));
+    runner
+        .run(&places, |(who, roles)| {
+            // The same store goes on from case to case.
+            kept.change(vec![placed(who, &roles)]).unwrap();
+            for user in ["user0", "user1", "user2"] {
+                let answer = allowed(&kept, user, "repo.write");
+                proptest::prop_assert_eq!(answer, allowed(&fresh, user, "repo.write"), "{}", user);
+                let (yes, no) = seen.get();
+                seen.set(if answer { (yes + 1, no) } else { (yes, no + 1) });
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert!(seen.get().0 > 50 && seen.get().1 > 50, "{:?}", seen.get());
 }
 
 #[test]

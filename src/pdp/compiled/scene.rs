@@ -1,14 +1,14 @@
 //! One question under evaluation: the values at its places, found when they are first asked for.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::value::{Found, is_plain};
 use super::{CONTEXT, Code, PRINCIPAL, Place, Places, RESOURCE, Step};
 use crate::entity::{Uid, Value};
 use crate::pdp::decide::Question;
 use crate::pdp::schema::Schema;
-use crate::pdp::slice::{Fact, Facts, FactsError, MAX_ANCESTORS, known, too_many_ancestors};
+use crate::pdp::slice::{Ancestors, Fact, Facts, FactsError, known};
 
 /// Why code has no answer.
 #[derive(Debug)]
@@ -27,12 +27,12 @@ impl From<FactsError> for Stop {
 /// The entities that were read for a question, by the place they were read at.
 pub(in crate::pdp) struct Loaded {
     facts: Vec<OnceCell<Fact>>,
-    kin: Vec<OnceCell<Kin>>,
+    ancestors: Vec<OnceCell<Arc<Ancestors>>>,
 }
 
 impl Loaded {
     pub fn new(places: &Places) -> Self {
-        Self { facts: vec![OnceCell::new(); places.len()], kin: (0..places.len()).map(|_| OnceCell::new()).collect() }
+        Self { facts: vec![OnceCell::new(); places.len()], ancestors: vec![OnceCell::new(); places.len()] }
     }
 
     /// What is known already of the entity at a place.
@@ -40,37 +40,6 @@ impl Loaded {
         if let Some(cell) = self.facts.get(place) {
             let _ = cell.set(fact);
         }
-    }
-}
-
-/// All ancestors of an entity.
-#[derive(Default)]
-pub(in crate::pdp) struct Kin {
-    list: Vec<Uid>,
-    /// The same again, once they are many.
-    set: HashSet<Uid>,
-}
-
-impl Kin {
-    /// From here on, a set finds faster than a look at each.
-    const MANY: usize = 16;
-
-    fn contains(&self, uid: &Uid) -> bool {
-        if self.set.is_empty() { self.list.contains(uid) } else { self.set.contains(uid) }
-    }
-
-    fn insert(&mut self, uid: &Uid) {
-        if self.list.len() == Self::MANY {
-            self.set.extend(self.list.iter().cloned());
-        }
-        self.list.push(uid.clone());
-        if self.list.len() > Self::MANY {
-            self.set.insert(uid.clone());
-        }
-    }
-
-    pub fn list(&self) -> &[Uid] {
-        &self.list
     }
 }
 
@@ -208,7 +177,7 @@ impl<'s> Scene<'s> {
                 }
             }
             right => match self.value(right)? {
-                Found::Entity(group) => return Ok(uid == group || self.kin(place)?.contains(group)),
+                Found::Entity(group) => return Ok(uid == group || self.ancestors(place)?.contains(group)),
                 Found::Set(members) => {
                     for member in members {
                         groups.push(member.as_entity().ok_or(Stop::Engine)?);
@@ -217,12 +186,11 @@ impl<'s> Scene<'s> {
                 _ => return Err(Stop::Engine),
             },
         }
-        Ok(groups.contains(&uid) || (!groups.is_empty() && self.any_kin(place, &groups)?))
-    }
-
-    fn any_kin(&self, place: Place, groups: &[&Uid]) -> Result<bool, Stop> {
-        let kin = self.kin(place)?;
-        Ok(groups.iter().any(|group| kin.contains(group)))
+        if groups.is_empty() || groups.contains(&uid) {
+            return Ok(!groups.is_empty());
+        }
+        let ancestors = self.ancestors(place)?;
+        Ok(groups.into_iter().any(|group| ancestors.contains(group)))
     }
 
     fn at(&self, place: Place) -> Result<Found<'s>, Stop> {
@@ -280,41 +248,16 @@ impl<'s> Scene<'s> {
     }
 
     /// All ancestors of the entity at a place.
-    pub fn kin(&self, place: Place) -> Result<&'s Kin, Stop> {
-        let cell = self.loaded.kin.get(place).ok_or(Stop::Engine)?;
-        match cell.get() {
-            Some(kin) => Ok(kin),
-            None => {
-                let kin = self.ancestors(place)?;
-                Ok(cell.get_or_init(|| kin))
-            }
+    pub fn ancestors(&self, place: Place) -> Result<&'s Ancestors, Stop> {
+        let cell = self.loaded.ancestors.get(place).ok_or(Stop::Engine)?;
+        if let Some(ancestors) = cell.get() {
+            return Ok(ancestors);
         }
-    }
-
-    fn ancestors(&self, place: Place) -> Result<Kin, Stop> {
         let uid = self.at(place)?.entity()?;
-        let mut kin = Kin::default();
-        let add = |kin: &mut Kin, fact: &Fact| {
-            let Fact::Present(prepared) = fact else { return Ok(()) };
-            for parent in &prepared.entity().parents {
-                if parent != uid && !kin.contains(parent) {
-                    if kin.list.len() == MAX_ANCESTORS {
-                        return Err(too_many_ancestors(uid));
-                    }
-                    kin.insert(parent);
-                }
-            }
-            Ok(())
+        let ancestors = match self.schema.is_enumerated(uid.type_name()) {
+            true => Arc::default(),
+            false => self.facts.ancestors(uid, &mut || Ancestors::find(self.schema, self.facts, uid))?,
         };
-        add(&mut kin, self.fact(place, uid)?)?;
-        let mut at = 0;
-        while let Some(parent) = kin.list.get(at).cloned() {
-            // Those of an enumerated type are in nothing.
-            if self.schema.types.get(parent.type_name()).is_some_and(|ty| ty.ids.is_none()) {
-                add(&mut kin, &self.facts.fact(&parent)?)?;
-            }
-            at += 1;
-        }
-        Ok(kin)
+        Ok(cell.get_or_init(|| ancestors))
     }
 }
