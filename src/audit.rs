@@ -39,7 +39,7 @@ pub use key_file::{AuditKey, AuditKeyError, PublicKey, create_key, read_key};
 pub use log::{Log, LogStatus, OpenError, Unavailable};
 pub use mask::{Mask, MaskError};
 pub use query::{Damage, Filter, Found, Page, each_oldest_first, newest_first};
-pub use record::{ChangeRecord, ChangedThing, DecisionRecord, PolicyFault, ReasonCode, Verdict};
+pub use record::{ChangeRecord, ChangedThing, DecisionRecord, PolicyFault, ReasonCode, SearchRecord, Verdict};
 pub use request::{Request, Trace};
 pub use settings::{Damaged, Mode, Settings, SinkSettings};
 pub use verify::{Fault, FaultKind, Verified, verify};

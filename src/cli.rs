@@ -27,6 +27,7 @@ mod matrix;
 mod new;
 mod prove;
 mod question;
+mod search;
 mod serve;
 mod solver;
 mod terminal;
@@ -34,6 +35,7 @@ mod test;
 mod token;
 mod validate;
 mod version;
+mod world;
 
 use std::process::ExitCode;
 
@@ -55,6 +57,7 @@ use lint::LintArgs;
 use matrix::MatrixArgs;
 use new::NewArgs;
 use prove::ProveArgs;
+use search::SearchArgs;
 use serve::ServeArgs;
 use terminal::{Format, Terminal};
 use test::TestArgs;
@@ -68,8 +71,8 @@ use validate::ValidateArgs;
 ///   1  failure
 ///   2  for `authorize`: denied; else: wrong usage
 ///   3  policies, schema or entities are not valid
-///   4  `authorize`: the schema does not know what was asked about; `test`, `matrix`: not as expected; `prove`: not all
-///      is proven; `diff`: widened (5 narrowed, 6 both); `bench`: an answer was wrong
+///   4  `authorize`, `search`: the schema does not know what was asked about; `test`, `matrix`: not as expected;
+///      `prove`: not all is proven; `diff`: widened (5 narrowed, 6 both); `bench`: an answer was wrong
 #[derive(Debug, Parser)]
 #[command(name = "hubwarden", version, verbatim_doc_comment)]
 struct Cli {
@@ -103,6 +106,8 @@ enum Command {
     Authorize(AuthorizeArgs),
     /// Say why: every policy with its clauses, and what would turn a no.
     Explain(ExplainArgs),
+    /// Ask in reverse: who may, on what, and how.
+    Search(SearchArgs),
     /// Store entities from a file, all of them or none.
     Import(ImportArgs),
     /// Write all entities, one a line, in byte order.
@@ -163,6 +168,7 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
         Command::Diff(args) => diff::run(args, setting),
         Command::Authorize(args) => authorize::run(args, setting),
         Command::Explain(args) => explain::run(args, setting),
+        Command::Search(args) => search::run(args, setting),
         Command::Import(args) => import::run(args, setting),
         Command::Export(args) => export::run(args, setting),
         Command::Key(args) => key::run(args, setting),

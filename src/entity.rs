@@ -5,6 +5,7 @@
 //! Never build a [`Uid`] by formatting text: its two parts stay apart until the engine joins them.
 
 mod json;
+mod link;
 mod uid;
 mod value;
 
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use json::extension_from_json;
 pub use json::{JsonFault, uid_from_json};
+pub use link::Link;
 pub use smol_str::SmolStr;
 pub use uid::{Uid, UidParseError};
 pub use value::Value;

@@ -25,6 +25,7 @@ mod policies;
 mod reach;
 mod reasons;
 mod remedy;
+mod reverse;
 mod schema;
 mod slice;
 mod symbolic;
@@ -43,6 +44,7 @@ pub use gateway::{Gateway, GatewayRule, HttpRequest, Routed, RoutedResource, Unr
 pub use lint::{Lint, RULES as LINT_RULES, Rule as LintRule, Severity, lint};
 pub use names::NameFault;
 pub use remedy::{Edit, Remedy};
+pub use reverse::{Candidates, Side, Sought};
 pub use schema::{CLOCK, Delegate};
 pub use slice::{Ancestors, Fact, Facts, FactsError};
 pub use symbolic::{

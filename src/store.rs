@@ -12,21 +12,26 @@
 //! - a [`Batch`] is applied whole or not at all, and becomes visible at once, after it is durable;
 //! - `commit` returns only when the change survives `kill -9` and power loss;
 //! - a deleted id leaves a tombstone; putting it again is refused unless forced;
-//! - an unreadable record is an error, never an absent entity.
+//! - an unreadable record is an error, never an absent entity;
+//! - the index of links (`store/links.rs`) says of every link that is built exactly what the entities say.
 
 mod batch;
 #[cfg(test)]
 mod conformance;
 mod key;
+mod links;
 mod memory;
 mod plan;
 mod record;
 mod sled;
 mod view;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::entity::{Entity, Uid};
+use smol_str::SmolStr;
+
+use crate::entity::{Entity, Link, Uid};
 
 pub use batch::{Batch, Expect, Op};
 pub use memory::MemoryStore;
@@ -154,6 +159,13 @@ pub trait Store: Send + Sync + 'static {
     /// Nothing of the batch was applied.
     fn commit(&self, batch: Batch) -> Result<Revision, CommitError>;
 
+    /// Keeps an index of these links from now on, besides those it keeps already. For what is stored, it is built in the
+    /// background, and goes on where it was when the store is opened again.
+    ///
+    /// # Errors
+    /// When the store stopped.
+    fn keep_links(&self, links: &BTreeSet<Link>) -> Result<(), StoreError>;
+
     /// Registers a callback for committed batches.
     fn observe(&self, observer: Observer);
 
@@ -199,6 +211,14 @@ pub trait Reader {
     /// # Errors
     /// As [`Reader::get`].
     fn list(&self, query: &ListQuery, after: Option<&Uid>, limit: usize) -> Result<Vec<Stored>, StoreError>;
+
+    /// Up to `limit` ids of present entities whose `link` leads to `target`, from `from` on, in byte order. Nothing when
+    /// this link is not indexed, or not yet: then nothing is known. For a target whose name is very long there may be
+    /// entities among them that lead elsewhere.
+    ///
+    /// # Errors
+    /// As [`Reader::get`].
+    fn linked(&self, link: &Link, target: &Uid, from: &str, limit: usize) -> Result<Option<Vec<SmolStr>>, StoreError>;
 
     /// One record of a table.
     ///

@@ -12,6 +12,7 @@ mod explain;
 mod keys;
 mod metrics;
 mod records;
+mod search;
 mod session;
 mod source;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use changes::{Change, ChangeError, DeadId, Patch};
 pub use explain::{Explained, ExplainedClause, Explanation};
 pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
 pub use metrics::Metrics;
+pub use search::{FoundPage, Laid, Open, PageOf, SearchError, Way};
 pub use session::{Api, AskError, Asked, Ruling, Session, SessionError, Unasked};
 pub use source::{SourceError, embedded, embedded_properties, folder, properties, read};
 pub use watch::Watch;
@@ -117,6 +119,7 @@ impl Warden {
             audit,
         };
         warden.adopt_schema(&warden.bundle.load())?;
+        warden.store.keep_links(warden.bundle.load().links())?;
         warden.record_opened()?;
         Ok(warden)
     }

@@ -11,7 +11,7 @@ use super::counters::Counters;
 use super::key_file::{AuditKey, PublicKey};
 use super::mask::Mask;
 use super::queue::{Queue, Refused};
-use super::record::{ChangeRecord, DecisionRecord, Origin};
+use super::record::{ChangeRecord, DecisionRecord, Origin, SearchRecord};
 use super::request::Request;
 use super::settings::{Damaged, Mode, Settings};
 use super::sink::Sinks;
@@ -173,6 +173,14 @@ impl Log {
     /// # Errors
     /// In `block` mode, when the record cannot be written.
     pub fn decision(&self, record: DecisionRecord) -> Result<(), Unavailable> {
+        self.record(|on, origin| record.body(origin, &on.masks))
+    }
+
+    /// Records a page of a search. As [`Log::decision`].
+    ///
+    /// # Errors
+    /// As [`Log::decision`].
+    pub fn search(&self, record: SearchRecord) -> Result<(), Unavailable> {
         self.record(|on, origin| record.body(origin, &on.masks))
     }
 

@@ -14,6 +14,7 @@ const MEDIUM: u8 = 3;
 pub fn event(record: &Json) -> Option<Json> {
     match text(record, "kind")? {
         "decision" => decision(record),
+        "search" => search(record),
         "change" => change(record),
         _ => None,
     }
@@ -90,6 +91,25 @@ fn decision(record: &Json) -> Option<Json> {
         "authorizations": policies.map(|policy| json!({
             "decision": text(record, "decision"), "policy": {"uid": policy}})).collect::<Vec<_>>(),
         "status_code": record.pointer("/reason/code"),
+        "duration": record.get("duration_us").and_then(Json::as_u64).map(|micros| micros / 1_000),
+    });
+    Some(joined(event, parts))
+}
+
+fn search(record: &Json) -> Option<Json> {
+    let event = base(record, 6003, 6, 2, "Read")?;
+    let known = |key: &str| record.get(key).map(|known| json!({"uid": text(known, "id"), "type": text(known, "type")}));
+    let resources: Vec<Json> = [known("principal"), known("resource")].into_iter().flatten().collect();
+    let parts = json!({
+        "severity_id": INFORMATIONAL,
+        "metadata": metadata(record, text(record, "search_id"), &[]),
+        "actor": {"user": {"uid": text(record, "requested_by").unwrap_or("unknown")}},
+        "api": {"operation": format!("search {}", text(record, "sought")?),
+                "request": {"uid": text(record, "request_id").unwrap_or("none")},
+                "service": {"name": text(record, "api")}},
+        "resources": resources,
+        "src_endpoint": endpoint(record),
+        "count": record.get("results"),
         "duration": record.get("duration_us").and_then(Json::as_u64).map(|micros| micros / 1_000),
     });
     Some(joined(event, parts))

@@ -220,7 +220,7 @@ impl Filter {
         };
         let kind = match &self.kind {
             Some(kind) => text("kind") == Some(kind),
-            None => matches!(text("kind"), Some("decision" | "change")),
+            None => matches!(text("kind"), Some("decision" | "search" | "change")),
         };
         let at = || text("timestamp").and_then(|at| at.parse::<Timestamp>().ok());
         let in_time = (self.since.is_none() && self.until.is_none())

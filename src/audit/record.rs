@@ -69,6 +69,34 @@ pub struct DecisionRecord<'a> {
     pub duration_us: u64,
 }
 
+/// One page of a search: what was asked, and how much was found.
+pub struct SearchRecord<'a> {
+    pub id: Uuid,
+    pub api: &'static str,
+    pub revision: u64,
+    /// The bundle's hash.
+    pub bundle: &'a str,
+    /// `principal`, `resource` or `action`.
+    pub sought: &'static str,
+    /// The type that was searched.
+    pub sought_type: Option<&'a str>,
+    pub principal: Option<&'a Uid>,
+    pub action: Option<&'a Uid>,
+    pub resource: Option<&'a Uid>,
+    pub context: Json,
+    /// Entities that came with the search, in Cedar's format.
+    pub entities: Vec<Json>,
+    /// The id of the credential that was asked about.
+    pub token: Option<&'a str>,
+    /// How many results the page has.
+    pub results: usize,
+    /// Whether there is more.
+    pub more: bool,
+    /// How candidates were found.
+    pub way: &'static str,
+    pub duration_us: u64,
+}
+
 /// One thing that was changed.
 pub struct ChangedThing<'a> {
     /// `put`, `patch`, `delete`.
@@ -158,6 +186,37 @@ struct DecisionBody<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(tag = "kind", rename = "search")]
+struct SearchBody<'a> {
+    search_id: String,
+    #[serde(flatten)]
+    origin: &'a Origin<'a>,
+    api: &'a str,
+    revision: u64,
+    policy_set_digest: &'a str,
+    sought: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sought_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal: Option<Named<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<Named<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<Named<'a>>,
+    context: &'a Json,
+    #[serde(skip_serializing_if = "Json::is_null")]
+    entities: &'a Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    masked: &'a [&'a str],
+    results: usize,
+    more: bool,
+    way: &'a str,
+    duration_us: u64,
+}
+
+#[derive(Serialize)]
 struct ThingBody<'a> {
     op: &'a str,
     #[serde(flatten)]
@@ -182,17 +241,7 @@ struct ChangeBody<'a> {
 
 impl DecisionRecord<'_> {
     pub(super) fn body(self, origin: &Origin, masks: &[Mask]) -> serde_json::Result<Vec<u8>> {
-        let mut context = self.context;
-        let mut entities = match self.entities.is_empty() {
-            true => Json::Null,
-            false => Json::Array(self.entities),
-        };
-        // Both, whatever the first one found.
-        let masked: Vec<&str> = masks
-            .iter()
-            .filter(|mask| mask.apply("context", &mut context) | mask.apply("entities", &mut entities))
-            .map(Mask::as_str)
-            .collect();
+        let Brought { context, entities, masked } = Brought::masked(self.context, self.entities, masks);
         body(&DecisionBody {
             decision_id: self.id.to_string(),
             origin,
@@ -214,6 +263,50 @@ impl DecisionRecord<'_> {
             errors: &self.errors,
             duration_us: self.duration_us,
         })
+    }
+}
+
+impl SearchRecord<'_> {
+    pub(super) fn body(self, origin: &Origin, masks: &[Mask]) -> serde_json::Result<Vec<u8>> {
+        let Brought { context, entities, masked } = Brought::masked(self.context, self.entities, masks);
+        body(&SearchBody {
+            search_id: self.id.to_string(),
+            origin,
+            api: self.api,
+            revision: self.revision,
+            policy_set_digest: self.bundle,
+            sought: self.sought,
+            sought_type: self.sought_type,
+            principal: self.principal.map(Into::into),
+            action: self.action.map(Into::into),
+            resource: self.resource.map(Into::into),
+            context: &context,
+            entities: &entities,
+            token: self.token,
+            masked: &masked,
+            results: self.results,
+            more: self.more,
+            way: self.way,
+            duration_us: self.duration_us,
+        })
+    }
+}
+
+/// What came with a question, without what is not to be recorded.
+struct Brought<'m> {
+    context: Json,
+    entities: Json,
+    masked: Vec<&'m str>,
+}
+
+impl<'m> Brought<'m> {
+    fn masked(mut context: Json, entities: Vec<Json>, masks: &'m [Mask]) -> Self {
+        let mut entities = if entities.is_empty() { Json::Null } else { Json::Array(entities) };
+        // Both, whatever the first one found.
+        let found =
+            masks.iter().filter(|mask| mask.apply("context", &mut context) | mask.apply("entities", &mut entities));
+        let masked = found.map(Mask::as_str).collect();
+        Self { context, entities, masked }
     }
 }
 

@@ -115,7 +115,7 @@ struct FilterArgs {
     key: Option<String>,
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
-    /// `decision` or `change`; `segment`, `checkpoint`, … for what the log says of itself
+    /// `decision`, `search` or `change`; `segment`, `checkpoint`, … for what the log says of itself
     #[arg(long)]
     kind: Option<String>,
 }

@@ -22,6 +22,7 @@ use crate::pdp::{Bundle, DecideError};
 use crate::store::{MemoryStore, Store};
 use crate::warden::{AskError, Asked, Session, SessionError, Warden};
 use written::Written;
+pub(super) use written::{context_of, entity_of};
 
 #[derive(Debug, Args)]
 pub(super) struct QuestionArgs {

@@ -34,7 +34,7 @@ pub const FILTERS: &[(&str, &str)] = &[
     ("reason", "the code of a refusal"),
     ("key", "the id of the API key that asked"),
     ("request_id", "`X-Request-ID`"),
-    ("kind", "`decision` or `change`; `segment`, `checkpoint`, … for what the log says of itself"),
+    ("kind", "`decision`, `search` or `change`; `segment`, `checkpoint`, … for what the log says of itself"),
     ("limit", "records on a page"),
     ("page_token", "`next_page_token` of the page before"),
 ];

@@ -15,7 +15,7 @@ use crate::entity::JsonFault;
 use crate::hub::HubError;
 use crate::pdp::{DecideError, NameFault};
 use crate::store::{CommitError, StoreError};
-use crate::warden::{AskError, ChangeError, SessionError};
+use crate::warden::{AskError, ChangeError, SearchError, SessionError};
 
 /// Why a request was not answered.
 #[derive(Debug)]
@@ -207,6 +207,15 @@ impl From<HubError> for Failure {
             HubError::Session(error) => error.into(),
             HubError::Store(error) => error.into(),
             HubError::Change(error) => error.into(),
+        }
+    }
+}
+
+impl From<SearchError> for Failure {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Ask(error) => error.into(),
+            SearchError::Session(error) => error.into(),
         }
     }
 }

@@ -96,6 +96,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// # Errors
+    /// 400 when it is there and neither `true` nor `false`.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, Failure> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(value) => value.as_bool().map(Some).ok_or_else(|| self.expected(name, "`true` or `false`")),
+        }
+    }
+
     fn expected(&self, name: &str, what: &str) -> Failure {
         let path = self.path(name);
         let message = format!("`{path}` must be {what}");

@@ -35,8 +35,10 @@ pub struct Limits {
     pub evaluations: usize,
     /// Entities that one question may bring along.
     pub request_entities: usize,
-    /// Entities on one page of a list.
+    /// Entities on one page of a list, or results on one of a search.
     pub page: usize,
+    /// How long one page of a search may take; it is then given as far as it is.
+    pub search_page: Duration,
     /// Requests being worked on; more are refused, to be tried again.
     pub concurrent_requests: usize,
     /// Reports of leaked tokens that one address may send in a minute.
@@ -63,6 +65,7 @@ impl Default for Limits {
             evaluations: 100,
             request_entities: 1_000,
             page: 1_000,
+            search_page: Duration::from_secs(2),
             concurrent_requests: 256,
             reports_per_minute: 60,
             connections: 4_096,

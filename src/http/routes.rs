@@ -112,6 +112,22 @@ static ROUTES: &[Route] = &[
         .query(&[("explain", "`true` for the reasons in `context`")])
         .takes::<authzen::EvaluationsRequest>()
         .gives::<authzen::EvaluationsReply>(),
+    // A search says what as many evaluations would say, so it takes what they take.
+    decides("/access/v1/search/subject", |call| Box::pin(authzen::search::subject(call)))
+        .about("Who may do this (AuthZEN Subject Search).")
+        .query(&[("explain", "`true` for how it was found in `context`")])
+        .takes::<authzen::search::SubjectSearchRequest>()
+        .gives::<authzen::search::SearchReply>(),
+    decides("/access/v1/search/resource", |call| Box::pin(authzen::search::resource(call)))
+        .about("On what they may do this (AuthZEN Resource Search).")
+        .query(&[("explain", "`true` for how it was found in `context`")])
+        .takes::<authzen::search::ResourceSearchRequest>()
+        .gives::<authzen::search::SearchReply>(),
+    decides("/access/v1/search/action", |call| Box::pin(authzen::search::action(call)))
+        .about("What they may do there (AuthZEN Action Search).")
+        .query(&[("explain", "`true` for how it was found in `context`")])
+        .takes::<authzen::search::ActionSearchRequest>()
+        .gives::<authzen::search::SearchReply>(),
     reads("/.well-known/authzen-configuration", Access::Public, |call| Box::pin(authzen::metadata::answer(call)))
         .about("Which endpoints of the standard API there are.")
         .gives::<authzen::MetadataReply>(),

@@ -22,7 +22,7 @@ use super::reach::{CONTEXT, Reach};
 use super::reasons::{self, Cause, Reasons};
 use super::schema::{CLOCK, Delegate, EntityType, Schema};
 use super::{links, schema};
-use crate::entity::Uid;
+use crate::entity::{Link, Uid};
 
 /// One file of a bundle. The path is for people; it is never opened here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +111,8 @@ pub struct Bundle {
     pub(super) policies: PolicySet,
     /// Made when somebody asks why: deciding does not need them.
     pub(super) clauses: OnceLock<Clauses>,
+    /// What reverse questions follow.
+    pub(super) links: BTreeSet<Link>,
 }
 
 /// A combination of types that the schema allows questions for.
@@ -153,7 +155,7 @@ impl Bundle {
         };
         let actions =
             compile(&schema, &loaded).map_err(|message| Faults(vec![Fault::of_file(&source.schema.path, message)]))?;
-        Ok(Self {
+        let mut bundle = Self {
             hash: hash(source.files()),
             schema_hash: hash([&source.schema]),
             names,
@@ -164,8 +166,11 @@ impl Bundle {
             actions,
             policies: loaded.policies,
             clauses: OnceLock::new(),
+            links: BTreeSet::new(),
             source,
-        })
+        };
+        bundle.links = bundle.find_links();
+        Ok(bundle)
     }
 
     /// `sha256:` and the hex digest of all files; the bundle's revision.
@@ -297,6 +302,11 @@ impl Bundle {
     /// placeholders: there is nothing that could fill them.
     pub fn reason(&self, code: &str, anonymous: bool) -> Option<Reason> {
         self.reasons.choose(&[Cause { code, message: None }], anonymous, &|_| None)
+    }
+
+    /// Whether the schema has this action.
+    pub fn knows_action(&self, action: &Uid) -> bool {
+        self.schema.actions.contains_key(action)
     }
 
     /// Whether an action's context declares a key.

@@ -4,6 +4,7 @@
 //! with its ancestors already closed (2 µs). The crate's version is pinned, and the laws compare with the public API.
 
 pub(super) mod expression;
+pub(super) mod partial;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

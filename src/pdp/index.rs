@@ -108,7 +108,8 @@ impl Indexed {
     }
 }
 
-fn named(uid: &EntityUid) -> Uid {
+/// The engine's uid as data.
+pub(super) fn named(uid: &EntityUid) -> Uid {
     Uid::new(uid.type_name().to_string(), uid.id().unescaped())
 }
 

@@ -190,7 +190,8 @@ impl<'a> Slice<'a> {
         Ok(fact)
     }
 
-    fn close(&mut self, uid: &Uid) -> Result<(), FactsError> {
+    /// Finds all ancestors of an entity.
+    pub fn close(&mut self, uid: &Uid) -> Result<(), FactsError> {
         if self.ancestors.contains_key(uid) {
             return Ok(());
         }

@@ -4,6 +4,7 @@
 //! engine can show (crashes, damaged files) is tested beside that engine.
 
 mod concurrency;
+mod links;
 mod model;
 mod reads;
 mod writes;
@@ -115,6 +116,15 @@ macro_rules! conformance {
             },
             model::{
                 any_history_matches_the_model,
+            },
+            links::{
+                a_link_that_nobody_keeps_is_not_known,
+                links_lead_back_from_parents_attributes_and_members_of_sets,
+                what_was_stored_before_a_link_was_kept_is_found,
+                many_entities_under_one_target_are_found_in_order,
+                a_batch_whose_links_are_many_is_applied_whole,
+                names_of_any_length_and_content_are_kept_apart,
+                any_history_leaves_an_index_that_agrees_with_the_entities,
             },
         }
     };

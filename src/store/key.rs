@@ -106,6 +106,7 @@ pub fn describe(key: &[u8]) -> String {
             format!("the credential of the access token `{}`", id.escape_ascii())
         }
         (None, Some((tag, _))) if *tag == table(Table::TokenHash) => "the hash of an access token".to_owned(),
+        (None, Some((tag, _))) if super::links::KEY == [*tag] => "a part of the index".to_owned(),
         (None, Some(_)) if key == HEAD => "the head record".to_owned(),
         _ => format!("the record at `{}`", key.escape_ascii()),
     }

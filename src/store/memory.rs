@@ -2,17 +2,22 @@
 //!
 //! It goes through the same records and the same planning as the engine on disk; only durability is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use parking_lot::{RwLock, RwLockReadGuard};
 
-use super::plan::{Bytes, Counts, plan};
+use super::links::{self, Catalogue, Step};
+use super::plan::{Bytes, Counts, Write, plan};
 use super::view::{Keyspace, View, Visit};
+use crate::entity::Link;
+
 use super::{Batch, CommitError, Observer, Reader, Revision, Stats, Store, StoreError, key, random_id};
 
 const PLACE: &str = "memory";
+/// Entities that are taken into the index at once.
+const STEP: usize = 1_000;
 
 /// A [`Store`] that forgets everything when it is dropped.
 pub struct MemoryStore {
@@ -25,6 +30,7 @@ struct State {
     head: Revision,
     counts: Counts,
     records: BTreeMap<Bytes, Bytes>,
+    links: Catalogue,
     observers: Vec<Observer>,
     closed: bool,
 }
@@ -43,6 +49,21 @@ impl State {
     fn open(&self) -> Result<(), StoreError> {
         if self.closed { Err(StoreError::Stopped("it was closed".to_owned())) } else { Ok(()) }
     }
+
+    fn from(&self, key: &[u8]) -> impl Iterator<Item = (&Bytes, &Bytes)> {
+        self.records.range::<[u8], _>((Bound::Included(key), Bound::Unbounded))
+    }
+
+    fn next(&self, key: &[u8]) -> Option<(Bytes, Bytes)> {
+        self.from(key).next().map(|(key, value)| (Arc::clone(key), Arc::clone(value)))
+    }
+
+    fn apply(&mut self, write: Write) {
+        match write.new {
+            Some(value) => self.records.insert(write.key, value),
+            None => self.records.remove(&write.key),
+        };
+    }
 }
 
 impl Store for MemoryStore {
@@ -60,13 +81,11 @@ impl Store for MemoryStore {
         if plan.writes.is_empty() {
             return Ok(state.head);
         }
+        let index = links::follow(&state.links, &plan.writes, next, PLACE, |key| Ok(state.next(key)))?;
         let mut uids = Vec::new();
-        for write in plan.writes {
+        for write in plan.writes.into_iter().chain(index) {
             uids.extend(key::uid(&write.key));
-            match write.new {
-                Some(value) => state.records.insert(write.key, value),
-                None => state.records.remove(&write.key),
-            };
+            state.apply(write);
         }
         state.head = next;
         state.counts = plan.counts;
@@ -74,6 +93,24 @@ impl Store for MemoryStore {
             observer(next, &uids);
         }
         Ok(next)
+    }
+
+    fn keep_links(&self, links: &BTreeSet<Link>) -> Result<(), StoreError> {
+        let mut state = self.state.write();
+        state.open()?;
+        state.links.add(links);
+        loop {
+            let entities = |from: &[u8], limit: usize| {
+                let found = state.from(from).take(limit);
+                Ok(found.map(|(key, value)| (Arc::clone(key), Arc::clone(value))).collect())
+            };
+            let step = links::step(&state.links, state.head, PLACE, STEP, entities, |key| Ok(state.next(key)))?;
+            let Some(Step { writes, catalogue }) = step else {
+                return Ok(());
+            };
+            writes.into_iter().for_each(|write| state.apply(write));
+            state.links = catalogue;
+        }
     }
 
     fn observe(&self, observer: Observer) {
@@ -118,13 +155,16 @@ impl Keyspace for RwLockReadGuard<'_, State> {
         PLACE
     }
 
+    fn catalogue(&self) -> &Catalogue {
+        &self.links
+    }
+
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         Ok(self.records.get(key).map(Arc::clone))
     }
 
     fn scan(&self, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        let range = (Bound::Included(from), Bound::Unbounded);
-        for (key, value) in self.records.range::<[u8], _>(range) {
+        for (key, value) in self.from(from) {
             if let ControlFlow::Break(()) = visit(key, value)? {
                 break;
             }

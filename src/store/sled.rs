@@ -16,11 +16,13 @@ mod engine;
 mod files;
 mod folder;
 mod head;
+mod indexing;
 mod journal;
 mod sidecar;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -28,9 +30,11 @@ use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
+use super::links::Catalogue;
 use super::plan::{Counts, Write};
 use super::view::{Keyspace, View, Visit};
 use super::{Batch, CommitError, Observer, Reader, Revision, Stats, Store, StoreError};
+use crate::entity::Link;
 use committer::{Committer, Request};
 use engine::Engine;
 use head::Head;
@@ -79,6 +83,7 @@ struct State {
     /// INVARIANT: sorted by key, and holds every key at which the engine may differ from `head`.
     pending: Option<Arc<Vec<Write>>>,
     engine: Option<Arc<Engine>>,
+    links: Arc<Catalogue>,
     stopped: Option<String>,
     observers: Vec<Observer>,
 }
@@ -89,14 +94,16 @@ impl SledStore {
     /// # Errors
     /// When another process holds it, when it was written by a newer version, when something is missing or damaged.
     pub fn open(dir: impl AsRef<Path>, options: SledOptions) -> Result<Self, StoreError> {
-        let opened = folder::open(dir.as_ref(), options)?;
-        let Head { store_id, revision, counts } = opened.head;
+        let mut opened = folder::open(dir.as_ref(), options)?;
+        let links = indexing::load(&opened.engine, &mut opened.head, &dir.as_ref().display().to_string())?;
+        let Head { store_id, revision, counts, .. } = opened.head;
         let engine = Arc::new(opened.engine);
         let state = State {
             head: revision,
             counts,
             pending: None,
             engine: Some(Arc::clone(&engine)),
+            links: Arc::new(links),
             stopped: None,
             observers: Vec::new(),
         };
@@ -132,6 +139,13 @@ impl Store for SledStore {
         let closed = || StoreError::Stopped(committer::CLOSED.to_owned());
         let (reply, answer) = mpsc::sync_channel(1);
         self.requests.send(Request::Commit { batch, reply }).map_err(|_| closed())?;
+        answer.recv().map_err(|_| closed())?
+    }
+
+    fn keep_links(&self, links: &BTreeSet<Link>) -> Result<(), StoreError> {
+        let closed = || StoreError::Stopped(committer::CLOSED.to_owned());
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.requests.send(Request::KeepLinks { links: links.clone(), reply }).map_err(|_| closed())?;
         answer.recv().map_err(|_| closed())?
     }
 
@@ -224,6 +238,10 @@ impl Keyspace for Snapshot<'_> {
 
     fn place(&self) -> &str {
         self.place
+    }
+
+    fn catalogue(&self) -> &Catalogue {
+        &self.state.links
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<engine::Value>, StoreError> {

@@ -5,8 +5,11 @@
 
 use std::ops::ControlFlow;
 
-use crate::entity::Uid;
+use smol_str::SmolStr;
 
+use crate::entity::{Link, Uid};
+
+use super::links::{self, Catalogue};
 use super::plan::Counts;
 use super::record::{self, Kind, RecordFault};
 use super::{ListQuery, Lookup, Reader, Revision, StoreError, Stored, Table, key};
@@ -22,6 +25,9 @@ pub trait Keyspace {
 
     /// The folder, or another name of the store, for errors.
     fn place(&self) -> &str;
+
+    /// Which links are indexed.
+    fn catalogue(&self) -> &Catalogue;
 
     fn get(&self, key: &[u8]) -> Result<Option<Self::Value>, StoreError>;
 
@@ -103,14 +109,16 @@ impl<K: Keyspace> View<K> {
     /// Reads up to `limit` records from `from` on and counts entities and tombstones; returns how many it read and the
     /// key to go on from.
     pub fn verify(&self, from: &[u8], limit: u64, counts: &mut Counts) -> Result<(u64, Option<Vec<u8>>), StoreError> {
-        let mut records = 0;
+        let (mut records, mut visited) = (0, 0);
         let mut next = None;
         self.0.scan(from, &mut |key, value| {
-            if records == limit {
+            if visited == limit {
                 next = Some(key.to_vec());
                 return Ok(ControlFlow::Break(()));
             }
-            records += 1;
+            visited += 1;
+            // The index is no record: it follows from the entities.
+            records += u64::from(key.first() != links::KEY.first());
             if key.first() == Some(&key::ENTITIES) {
                 counts.add(match self.lookup(key, &self.uid(key)?, value)? {
                     Lookup::Present(_) => Kind::Entity,
@@ -186,6 +194,10 @@ impl<K: Keyspace> Reader for View<K> {
             }
             from = key::past_type(uid.type_name());
         }
+    }
+
+    fn linked(&self, link: &Link, target: &Uid, from: &str, limit: usize) -> Result<Option<Vec<SmolStr>>, StoreError> {
+        links::read(&self.0, self.0.catalogue(), link, target, from, limit)
     }
 
     fn record(&self, table: Table, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

@@ -191,6 +191,7 @@ impl Warden {
         let mut batch = bundle_batch(self.store.as_ref(), bundle.source())?;
         batch.set_record(Table::Meta, SCHEMA_KEY, bundle.schema_hash().as_bytes());
         self.store.commit(batch)?;
+        self.store.keep_links(bundle.links())?;
         self.swap(bundle);
         self.metrics.reloaded(true, &self.bundle(), self.clock.now());
         self.record_bundle()?;
@@ -202,6 +203,7 @@ impl Warden {
         self.pass_gate(&bundle)?;
         let _gate = self.schema_gate.write();
         self.adopt_schema(&bundle)?;
+        self.store.keep_links(bundle.links())?;
         self.swap(bundle);
         self.record_bundle()
     }

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use super::search::FoundPage;
 use super::session::{Api, Ruling};
 use crate::audit::Counters;
 use crate::pdp::Bundle;
@@ -34,6 +35,11 @@ pub struct Metrics {
     auth_failures: Family<Labels<1>, Counter>,
     rejected: Family<Labels<1>, Counter>,
     batch_size: Histogram,
+    searches: Family<Labels<2>, Counter>,
+    search_durations: Family<Labels<1>, Histogram, fn() -> Histogram>,
+    search_results: Histogram,
+    search_decided: Counter,
+    search_cut: Counter,
 }
 
 fn durations() -> Histogram {
@@ -58,6 +64,11 @@ impl Metrics {
             auth_failures: Family::default(),
             rejected: Family::default(),
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+            searches: Family::default(),
+            search_durations: Family::new_with_constructor(durations),
+            search_results: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+            search_decided: Counter::default(),
+            search_cut: Counter::default(),
         };
         metrics.in_force(bundle, now);
         metrics.registered(audit)
@@ -86,6 +97,16 @@ impl Metrics {
         r.register("credentials", "Credentials that clients presented", self.credentials.clone());
         r.register("requests_rejected", "Requests over a limit or malformed", self.rejected.clone());
         r.register("batch_size", "Questions in one batch", self.batch_size.clone());
+        r.register("searches", "Pages of searches, by how candidates were found", self.searches.clone());
+        r.register_with_unit(
+            "search_duration",
+            "Time to answer a page of a search",
+            Unit::Seconds,
+            self.search_durations.clone(),
+        );
+        r.register("search_results", "Results on one page", self.search_results.clone());
+        r.register("search_candidates", "Candidates that were decided", self.search_decided.clone());
+        r.register("search_truncated", "Pages that ended before they were full", self.search_cut.clone());
         r.register("decision_log_records", "Records written", audit.records.clone());
         r.register("decision_log_dropped", "Records lost", audit.dropped.clone());
         r.register("build_info", "This program", build);
@@ -104,6 +125,14 @@ impl Metrics {
 
     pub(super) fn denied_unasked(&self, api: Api) {
         self.decisions.get_or_create(&[("api", api.name()), ("decision", "deny")]).inc();
+    }
+
+    pub(super) fn searched(&self, api: Api, found: &FoundPage) {
+        self.searches.get_or_create(&[("api", api.name()), ("way", found.way.name())]).inc();
+        self.search_durations.get_or_create(&[("way", found.way.name())]).observe(found.took.as_secs_f64());
+        self.search_results.observe(found.results.len() as f64);
+        self.search_decided.inc_by(found.decided);
+        self.search_cut.inc_by(u64::from(found.cut));
     }
 
     pub(super) fn changed(&self, count: usize) {

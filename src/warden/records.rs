@@ -8,12 +8,13 @@ use uuid::Uuid;
 use super::Warden;
 use super::bundle::BundleError;
 use super::changes::{Change, ChangeError};
-use super::session::{Asked, Ruling, Session, Unasked};
+use super::search::{FoundPage, Laid, Open};
+use super::session::{Api, Asked, Ruling, Session, Unasked};
 use crate::audit::{
-    ChangeRecord, ChangedThing, DecisionRecord, PolicyFault, ReasonCode, Request, Unavailable, Verdict,
+    ChangeRecord, ChangedThing, DecisionRecord, PolicyFault, ReasonCode, Request, SearchRecord, Unavailable, Verdict,
 };
 use crate::entity::{Record, Uid, Value};
-use crate::pdp::{Fact, Facts, Question};
+use crate::pdp::{Bundle, Fact, Facts, Question};
 use crate::store::Revision;
 
 /// How many entities of one change are named.
@@ -140,6 +141,52 @@ impl Warden {
     pub(super) fn record_bundle(&self) -> Result<(), BundleError> {
         self.record_change("bundle", &[], self.bundle().policies().count(), self.revision()?)?;
         Ok(())
+    }
+
+    /// Records a page of a search.
+    pub(super) fn record_search(
+        &self,
+        api: Api,
+        bundle: &Bundle,
+        open: &Open,
+        laid: &Laid,
+        found: &FoundPage,
+    ) -> Result<(), Unavailable> {
+        if !self.audit.is_on() {
+            return Ok(());
+        }
+        let (sought, sought_type, principal, action, resource, asked) = match open {
+            Open::Principal { type_name, action, resource, context } => {
+                ("principal", Some(type_name.as_str()), None, Some(action), Some(resource), Some(context))
+            }
+            Open::Resource { principal, action, type_name, context } => {
+                ("resource", Some(type_name.as_str()), Some(principal), Some(action), None, Some(context))
+            }
+            // Each action reads the context in its own way; the first one stands for all.
+            Open::Action { principal, resource, contexts } => {
+                let first = contexts.first().map(|(_, context)| context);
+                ("action", None, Some(principal), None, Some(resource), first)
+            }
+        };
+        let token = principal.filter(|uid| bundle.delegate(uid.type_name()).is_some());
+        self.audit.search(SearchRecord {
+            id: found.id,
+            api: api.name(),
+            revision: found.revision.0,
+            bundle: &found.bundle,
+            sought,
+            sought_type,
+            principal,
+            action,
+            resource,
+            context: asked.map_or_else(|| Json::Object(Map::new()), context),
+            entities: laid.known.iter().map(crate::entity::Entity::to_json).collect(),
+            token: token.map(|uid| uid.id().as_str()),
+            results: found.results.len(),
+            more: found.next.is_some(),
+            way: found.way.name(),
+            duration_us: micros(found.took),
+        })
     }
 
     /// Records a batch of changes, and of records in tables beside the entities.

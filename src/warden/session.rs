@@ -145,6 +145,19 @@ impl Warden {
     }
 }
 
+impl Warden {
+    /// A session with a bundle that may have been replaced meanwhile, to go on with what was begun under it.
+    pub(super) fn session_of(
+        &self,
+        api: Api,
+        bundle: Arc<Bundle>,
+        hash: Arc<str>,
+    ) -> Result<Session<'_>, SessionError> {
+        let reader = self.store.read()?;
+        Ok(Session { warden: self, api, hash, bundle, reader, now: rfc3339(self.clock.now()).into() })
+    }
+}
+
 impl Session<'_> {
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
@@ -173,11 +186,7 @@ impl Session<'_> {
 
     /// The question of a session, and the facts that it is decided on.
     pub(super) fn prepared(&self, asked: Asked, given: Given) -> Result<(Question, SessionFacts<'_>), PrepareError> {
-        let mut extra = HashMap::new();
-        for entity in asked.entities {
-            extra.insert(entity.uid.clone(), Fact::Present(Arc::new(Prepared::new(entity)?)));
-        }
-        let facts = SessionFacts { reader: self.reader.as_ref(), cache: &self.warden.cache, extra, given };
+        let facts = SessionFacts { given, ..self.facts(&asked.entities)? };
         let question = Question {
             principal: asked.principal,
             action: asked.action,
@@ -186,6 +195,24 @@ impl Session<'_> {
             now: self.now.clone(),
         };
         Ok((question, facts))
+    }
+
+    /// What is stored, behind entities that stand before it.
+    pub(super) fn facts(&self, before: &[Entity]) -> Result<SessionFacts<'_>, PrepareError> {
+        let mut extra = HashMap::new();
+        for entity in before {
+            extra.insert(entity.uid.clone(), Fact::Present(Arc::new(Prepared::new(entity.clone())?)));
+        }
+        let (reader, cache) = (self.reader.as_ref(), self.warden.cache.as_ref());
+        Ok(SessionFacts { reader, cache, extra, given: Given::BesideStored })
+    }
+
+    pub(super) fn reader(&self) -> &dyn Reader {
+        self.reader.as_ref()
+    }
+
+    pub(super) fn now(&self) -> &SmolStr {
+        &self.now
     }
 
     fn answer(&self, asked: Asked, given: Given) -> Result<Ruling, AskError> {
@@ -273,6 +300,14 @@ pub(super) struct SessionFacts<'a> {
     cache: &'a FactCache,
     extra: HashMap<Uid, Fact>,
     given: Given,
+}
+
+impl SessionFacts<'_> {
+    /// From now on, another entity than before stands before the stored ones, besides `always`.
+    pub(super) fn only(&mut self, always: &[Entity], entity: Prepared) {
+        self.extra.retain(|uid, _| always.iter().any(|entity| entity.uid == *uid));
+        self.extra.entry(entity.entity().uid.clone()).or_insert_with(|| Fact::Present(Arc::new(entity)));
+    }
 }
 
 /// What the entities of a question stand for.

@@ -6,6 +6,7 @@ mod import;
 mod lint;
 mod policies;
 mod prove;
+mod search;
 mod server;
 mod settings;
 mod token;

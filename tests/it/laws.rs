@@ -5,5 +5,6 @@ mod batch;
 mod engine;
 mod hub;
 mod remedies;
+mod search;
 mod slice;
 mod traps;

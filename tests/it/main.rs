@@ -12,6 +12,7 @@ mod authzen_basic;
 mod authzen_batch;
 mod authzen_discovery;
 mod authzen_hub;
+mod authzen_search;
 mod authzen_support;
 mod bench;
 mod cli;

@@ -40,6 +40,7 @@ fn named(json: Option<&Json>) -> String {
 impl fmt::Display for Printed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |key: &str| named(self.record.get(key));
+        let number = |key: &str| self.record.get(key).and_then(Json::as_u64).unwrap_or_default();
         write!(f, "{}  ", self.text("timestamp"))?;
         match self.text("kind") {
             "decision" => {
@@ -54,8 +55,14 @@ impl fmt::Display for Printed {
                 }
                 write!(f, "  {}", self.text("decision_id"))
             }
+            "search" => {
+                let known = ["principal", "action", "resource"].map(|key| match self.text("sought") {
+                    sought if sought == key => format!("?{}", self.text("sought_type")),
+                    _ => part(key),
+                });
+                write!(f, "SEARCH {}  {} results  by {}", known.join("  "), number("results"), self.text("way"))
+            }
             "change" => {
-                let number = |key: &str| self.record.get(key).and_then(Json::as_u64).unwrap_or_default();
                 write!(f, "CHANGE {} of {}", self.text("change"), number("count"))?;
                 let entities = self.record.get("entities").and_then(Json::as_array);
                 if let Some(first) = entities.and_then(|entities| entities.first()) {

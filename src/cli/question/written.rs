@@ -32,13 +32,7 @@ pub(super) struct Resolved {
 
 impl Written {
     pub fn from_args(principal: &str, action: &str, resource: &str, context: Option<&str>) -> Result<Self, Failure> {
-        let context = match context {
-            None => Map::new(),
-            Some(text) => match text.strip_prefix('@') {
-                None => object(text.as_bytes(), "--context")?,
-                Some(path) => object(&read(Path::new(path))?, path)?,
-            },
-        };
+        let context = context_of(context)?;
         Ok(Self { principal: principal.into(), action: action.into(), resource: resource.into(), context })
     }
 
@@ -85,6 +79,22 @@ fn action(json: &Json) -> Result<String, Failure> {
             Ok(uid.to_string())
         }
     }
+}
+
+/// The context that an argument gives.
+pub(in crate::cli) fn context_of(text: Option<&str>) -> Result<Map<String, Json>, Failure> {
+    match text {
+        None => Ok(Map::new()),
+        Some(text) => match text.strip_prefix('@') {
+            None => object(text.as_bytes(), "--context"),
+            Some(path) => object(&read(Path::new(path))?, path),
+        },
+    }
+}
+
+/// The entity that an argument names.
+pub(in crate::cli) fn entity_of(text: &str, what: &str) -> Result<Uid, Failure> {
+    entity(&text.into(), what)
 }
 
 /// An entity by its uid, whose type may be a short name; or `type:id`, which needs no quoting in a shell.

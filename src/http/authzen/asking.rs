@@ -5,6 +5,14 @@ use serde_json::{Map, Value as Json};
 use crate::http::failure::Failure;
 use crate::http::fields::Fields;
 
+/// What a search leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    Subject,
+    Resource,
+    Action,
+}
+
 /// A subject or resource as it was sent.
 pub struct Side<'a> {
     pub type_name: &'a str,
@@ -40,6 +48,28 @@ impl<'a> Asking<'a> {
             None => defaults.object("context")?.and_then(|_| defaults.get("context")),
         };
         Ok(Self { subject, action: action.text("name")?, action_properties: action.properties()?, resource, context })
+    }
+
+    /// Reads a search: what is sought has no id, and a sought action no name.
+    ///
+    /// # Errors
+    /// As [`Asking::read`].
+    pub fn searching(fields: &Fields<'a>, sought: Sought) -> Result<Self, Failure> {
+        let side = |name: &str, sought: bool| {
+            let part = Part::read(fields, fields, name)?;
+            if sought { part.side_of("") } else { part.side() }
+        };
+        let subject = side("subject", sought == Sought::Subject)?;
+        let (action, action_properties) = match sought {
+            Sought::Action => ("", None),
+            Sought::Subject | Sought::Resource => {
+                let part = Part::read(fields, fields, "action")?;
+                (part.text("name")?, part.properties()?)
+            }
+        };
+        let resource = side("resource", sought == Sought::Resource)?;
+        let context = fields.object("context")?.and_then(|_| fields.get("context"));
+        Ok(Self { subject, action, action_properties, resource, context })
     }
 
     /// Whether the context asks for the reason.
@@ -86,9 +116,14 @@ impl<'a> Part<'a> {
     }
 
     fn side(&self) -> Result<Side<'a>, Failure> {
+        self.text("type")?;
+        self.side_of(self.text("id")?)
+    }
+
+    fn side_of(&self, id: &'a str) -> Result<Side<'a>, Failure> {
         Ok(Side {
             type_name: self.text("type")?,
-            id: self.text("id")?,
+            id,
             properties: self.properties()?,
             path: self.own.path("properties"),
         })

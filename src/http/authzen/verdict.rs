@@ -45,7 +45,13 @@ pub fn decide(call: &Call, session: &Session, asking: &Asking, explain: bool) ->
 }
 
 /// Lays properties over what is stored, for this question. A deleted entity stays deleted.
-fn lay_over(call: &Call, session: &Session, side: &Side, uid: &Uid, entities: &mut Vec<Entity>) -> Result<(), Failure> {
+pub(super) fn lay_over(
+    call: &Call,
+    session: &Session,
+    side: &Side,
+    uid: &Uid,
+    entities: &mut Vec<Entity>,
+) -> Result<(), Failure> {
     let Some(properties) = side.properties else {
         return Ok(());
     };

@@ -4,13 +4,15 @@
 //! out for the readers, applies it, syncs it, and only then makes it visible and answers. So the cost of a sync is
 //! shared, revisions have no gaps, and nobody reads what a power cut could take back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 
-use crate::entity::Uid;
+use crate::entity::{Link, Uid};
+use crate::store::links::{self, Catalogue};
 use crate::store::plan::{Bytes, Plan, Write, plan};
 use crate::store::{Batch, CommitError, Revision, StoreError, key};
 
@@ -18,13 +20,15 @@ use super::engine::{BATCH_BYTES, BATCH_OPS, Engine, EngineBatch};
 use super::head::Head;
 use super::journal::{self, Entry, Unwritten};
 use super::sidecar::Sidecar;
-use super::{Shared, files};
+use super::{Shared, files, indexing};
 
 /// Why a store that was closed refuses.
 pub const CLOSED: &str = "it was closed";
 
 /// The most batches that share one sync.
 const GROUP: usize = 256;
+/// More than the head record takes.
+const HEAD_ROOM: usize = 1024;
 /// Revisions between two sidecars.
 const CHECKPOINT: u64 = 1024;
 
@@ -32,6 +36,7 @@ pub type Reply = SyncSender<Result<Revision, CommitError>>;
 
 pub enum Request {
     Commit { batch: Batch, reply: Reply },
+    KeepLinks { links: BTreeSet<Link>, reply: SyncSender<Result<(), StoreError>> },
     Close { reply: SyncSender<Result<(), StoreError>> },
 }
 
@@ -41,6 +46,9 @@ pub struct Committer {
     lock: File,
     head: Head,
     checkpoint: Revision,
+    links: Catalogue,
+    /// How many entities the next step of building the index tries.
+    step: usize,
 }
 
 /// Batches that become durable together.
@@ -54,27 +62,38 @@ struct Group {
 
 impl Committer {
     pub fn new(shared: Arc<Shared>, engine: Arc<Engine>, lock: File, store_id: String) -> Self {
-        let (revision, counts) = {
+        let (revision, counts, links) = {
             let state = shared.state.read();
-            (state.head, state.counts)
+            (state.head, state.counts, Catalogue::clone(&state.links))
         };
-        let head = Head { store_id, revision, counts };
-        Self { shared, engine, lock, head, checkpoint: revision }
+        let head = Head { store_id, revision, counts, indexed: true };
+        Self { shared, engine, lock, head, checkpoint: revision, links, step: indexing::FIRST }
     }
 
     /// Serves requests until one closes the store or all senders are gone.
     pub fn run(mut self, inbox: &Receiver<Request>) {
-        while let Ok(first) = inbox.recv() {
+        while let Some(first) = self.next(inbox) {
             let mut group = Group::default();
             let waiting = std::iter::once(first).chain(inbox.try_iter().take(GROUP - 1));
             for request in waiting {
                 match request {
                     Request::Commit { batch, reply } if fits_at_once(&batch) => {
-                        self.add(&mut group, batch, reply);
+                        // With what it changes in the index it can be too large after all.
+                        if let Some((plan, reply)) = self.add(&mut group, batch, reply) {
+                            self.finish(std::mem::take(&mut group));
+                            let result = self.commit_through_journal(plan);
+                            answer(&reply, result);
+                        }
                     }
                     Request::Commit { batch, reply } => {
                         self.finish(std::mem::take(&mut group));
                         self.commit_alone(batch, reply);
+                    }
+                    Request::KeepLinks { links, reply } => {
+                        self.finish(std::mem::take(&mut group));
+                        let result = self.keep_links(&links);
+                        // As with commits.
+                        let _ = reply.send(result);
                     }
                     Request::Close { reply } => {
                         self.finish(group);
@@ -90,6 +109,56 @@ impl Committer {
         if let Err(error) = self.close() {
             tracing::error!(%error, "the store was not closed cleanly");
         }
+    }
+
+    /// The next request. While there is none, the index is built.
+    fn next(&mut self, inbox: &Receiver<Request>) -> Option<Request> {
+        while !self.links.is_complete() && self.stopped().is_none() {
+            match inbox.try_recv() {
+                Ok(request) => return Some(request),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {
+                    // What went wrong is said by `or_stop`, and by every commit from now on.
+                    let _ = self.or_stop(Self::build);
+                }
+            }
+        }
+        inbox.recv().ok()
+    }
+
+    fn keep_links(&mut self, links: &BTreeSet<Link>) -> Result<(), StoreError> {
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped);
+        }
+        if !self.links.add(links) {
+            return Ok(());
+        }
+        let empty = self.head.counts.entities + self.head.counts.tombstones == 0;
+        self.or_stop(|this| {
+            let mut batch = EngineBatch::default();
+            batch.set(&links::KEY.into(), Some(&this.links.encode(this.head.revision)));
+            this.engine.apply(batch)?;
+            // Nothing has to be read, so that whoever fills the store next finds all built.
+            while empty && !this.links.is_complete() {
+                this.build()?;
+            }
+            this.engine.sync()
+        })
+        .map_err(StoreError::Stopped)
+    }
+
+    /// Builds the index a little further, and shows what is complete.
+    fn build(&mut self) -> Result<(), StoreError> {
+        let Self { engine, links, head, shared, step, .. } = self;
+        if let Some(further) = indexing::build(engine, links, head.revision, &shared.place, step)? {
+            self.links = further;
+            if self.links.unbuilt().is_none() {
+                self.engine.sync()?;
+                tracing::info!(dir = self.shared.place, "the index of the store is built");
+            }
+            self.shared.state.write().links = Arc::new(self.links.clone());
+        }
+        Ok(())
     }
 
     fn stopped(&self) -> Option<StoreError> {
@@ -112,7 +181,7 @@ impl Committer {
         // them: after a miss, find the next stored key and skip the lookups below it. Keys come in order.
         let large = batch.len() >= BATCH_OPS;
         let mut next_stored: Option<Option<Vec<u8>>> = None;
-        plan(batch, next, self.head.counts, &self.shared.place, |key| {
+        let mut plan = plan(batch, next, self.head.counts, &self.shared.place, |key| {
             if let Some(write) = group.writes.get(key) {
                 return Ok(write.new.clone());
             }
@@ -126,24 +195,42 @@ impl Committer {
                 next_stored = Some(self.engine.key_from(key)?);
             }
             Ok(value.map(|value| value.as_ref().into()))
-        })
+        })?;
+        let index = links::follow(&self.links, &plan.writes, next, &self.shared.place, |from| {
+            let first = group.writes.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
+            let first = first.map(|(_, write)| write).find(|write| write.new.is_some());
+            indexing::next(&self.engine, from, |key| group.writes.contains_key(key), first)
+        })?;
+        if !index.is_empty() {
+            plan.writes.extend(index);
+            plan.writes.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        Ok(plan)
     }
 
-    fn add(&mut self, group: &mut Group, batch: Batch, reply: Reply) {
+    /// Adds a batch to a group; gives it back planned when it is too large for one engine batch.
+    fn add(&mut self, group: &mut Group, batch: Batch, reply: Reply) -> Option<(Plan, Reply)> {
         let plan = match self.plan(group, batch) {
             Ok(plan) => plan,
-            Err(refused) => return answer(&reply, Err(refused)),
+            Err(refused) => {
+                answer(&reply, Err(refused));
+                return None;
+            }
         };
         if plan.writes.is_empty() {
             group.answers.push((reply, self.head.revision));
-            return;
+            return None;
+        }
+        let size = |write: &Write| write.key.len() + write.new.as_ref().map_or(0, |new| new.len());
+        let bytes = plan.writes.iter().map(size).sum::<usize>();
+        if !EngineBatch::default().has_room(plan.writes.len() + 1, bytes + HEAD_ROOM) {
+            return Some((plan, reply));
         }
         self.head.revision.0 += 1;
         self.head.counts = plan.counts;
         let head = (Bytes::from(key::HEAD), self.head.encode());
         // The head record goes into the same engine batch as what it counts.
-        let size = |write: &Write| write.key.len() + write.new.as_ref().map_or(0, |new| new.len());
-        let bytes = plan.writes.iter().map(size).sum::<usize>() + head.1.len();
+        let bytes = bytes + head.1.len();
         let mut piece = match group.pieces.pop() {
             Some(last) if last.has_room(plan.writes.len() + 1, bytes) => last,
             Some(full) => {
@@ -167,6 +254,7 @@ impl Committer {
                 }
             }
         }
+        None
     }
 
     /// Makes a group durable, then visible, then answers.
@@ -196,17 +284,21 @@ impl Committer {
 
     /// Commits a batch that is too large for one engine batch.
     fn commit_alone(&mut self, batch: Batch, reply: Reply) {
-        let result = self.commit_through_journal(batch);
+        let plan = self.plan(&Group::default(), batch);
+        let result = plan.and_then(|plan| self.commit_through_journal(plan));
         answer(&reply, result);
     }
 
-    fn commit_through_journal(&mut self, batch: Batch) -> Result<Revision, CommitError> {
-        let Plan { writes, counts } = self.plan(&Group::default(), batch)?;
+    fn commit_through_journal(&mut self, plan: Plan) -> Result<Revision, CommitError> {
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped.into());
+        }
+        let Plan { writes, counts } = plan;
         if writes.is_empty() {
             return Ok(self.head.revision);
         }
         let revision = Revision(self.head.revision.0 + 1);
-        let next = Head { store_id: self.head.store_id.clone(), revision, counts };
+        let next = Head { store_id: self.head.store_id.clone(), revision, counts, indexed: true };
         let last = (Bytes::from(key::HEAD), Some(next.encode()));
         let entries = || {
             let head = std::iter::once((&last.0, last.1.as_ref()));

@@ -117,7 +117,7 @@ impl Guard<'_> {
         files::create_folder(&journal::folder(self.dir))?;
         let engine = Engine::open(&data, self.options.cache_capacity)?;
         let (store_id, revision) = (random_id()?, Revision::default());
-        let head = Head { store_id, revision, counts: Counts::default() };
+        let head = Head { store_id, revision, counts: Counts::default(), indexed: true };
         self.write_head(&engine, &head)?;
         Sidecar::new(&head, false).write(self.dir)?;
         files::remove(&marker)?;

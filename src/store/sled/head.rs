@@ -18,6 +18,8 @@ pub struct Head {
     pub store_id: String,
     pub revision: Revision,
     pub counts: Counts,
+    /// Whether the index follows every commit up to here; not if a version wrote it that knew of none.
+    pub indexed: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -28,6 +30,8 @@ struct HeadBody {
     entities: u64,
     #[prost(uint64, tag = "3")]
     tombstones: u64,
+    #[prost(bool, tag = "4")]
+    indexed: bool,
 }
 
 impl Head {
@@ -37,6 +41,7 @@ impl Head {
             store_id: self.store_id.clone(),
             entities: self.counts.entities,
             tombstones: self.counts.tombstones,
+            indexed: self.indexed,
         };
         Body::opaque(&body.encode_to_vec()).seal(key::HEAD, self.revision).into()
     }
@@ -48,9 +53,9 @@ impl Head {
         let read = || {
             let opened = record::open(key::HEAD, value.as_ref())?;
             let body = HeadBody::decode(opened.body).map_err(|_| RecordFault::Damaged("its body is no head record"))?;
-            let HeadBody { store_id, entities, tombstones } = body;
+            let HeadBody { store_id, entities, tombstones, indexed } = body;
             let counts = Counts { entities, tombstones };
-            Ok(Self { store_id, revision: opened.revision, counts })
+            Ok(Self { store_id, revision: opened.revision, counts, indexed })
         };
         read().map(Some).map_err(|why| fault(place, key::HEAD, &why))
     }
@@ -65,6 +70,6 @@ impl Head {
             revision = revision.max(opened.revision);
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(Self { store_id, revision, counts })
+        Ok(Self { store_id, revision, counts, indexed: false })
     }
 }

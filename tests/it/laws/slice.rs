@@ -28,11 +28,11 @@ const SCHEMA: &str = r#"
 "#;
 
 /// Entities that are stored; references go a little further.
-const STORED: u8 = 7;
-const NAMED: u8 = 9;
+pub(super) const STORED: u8 = 7;
+pub(super) const NAMED: u8 = 9;
 
 /// Numbers that decide what is built; they run out into the simplest thing.
-struct Tape<'a>(std::slice::Iter<'a, u8>);
+pub(super) struct Tape<'a>(pub std::slice::Iter<'a, u8>);
 
 impl Tape<'_> {
     fn below(&mut self, end: u8) -> u8 {
@@ -129,11 +129,11 @@ impl Tape<'_> {
         format!("@id(\"p{id}\") {effect} ({principal}, {action}, {resource}) when {{ {when} }} {unless};\n")
     }
 
-    fn uid(&mut self) -> Json {
+    pub(super) fn uid(&mut self) -> Json {
         json!({"type": "Node", "id": format!("n{}", self.below(NAMED))})
     }
 
-    fn inner(&mut self) -> Json {
+    pub(super) fn inner(&mut self) -> Json {
         let mut inner = json!({"node": self.uid(), "flag": self.below(2) == 0});
         if self.below(2) == 0 {
             inner["opt"] = self.uid();
@@ -142,7 +142,7 @@ impl Tape<'_> {
     }
 
     /// A stored entity. Parents are later ones only: the engine alone takes no cycle of those.
-    fn entity(&mut self, index: u8) -> Json {
+    pub(super) fn entity(&mut self, index: u8) -> Json {
         let level = [0, 5, 9, i64::MAX][usize::from(self.below(4))];
         let nodes: Vec<Json> = (0..self.below(3)).map(|_| self.uid()).collect();
         let mut attrs = json!({
@@ -167,7 +167,7 @@ impl Tape<'_> {
     }
 }
 
-fn bundle(tapes: &[Vec<u8>]) -> Option<Bundle> {
+pub(super) fn bundle(tapes: &[Vec<u8>]) -> Option<Bundle> {
     let policies: String = tapes.iter().enumerate().map(|(id, tape)| Tape(tape.iter()).policy(id)).collect();
     let source = BundleSource {
         schema: SourceFile::new("schema/nodes.cedarschema", SCHEMA),
@@ -180,7 +180,7 @@ fn bundle(tapes: &[Vec<u8>]) -> Option<Bundle> {
     Bundle::build(source).ok()
 }
 
-fn node(index: u8) -> Uid {
+pub(super) fn node(index: u8) -> Uid {
     Uid::new("Node", format!("n{index}"))
 }
 

@@ -4,12 +4,12 @@
 //! batch, or to a crowd in a batch so large that the store writes it in pieces. So each kind holds one number, all of
 //! its entities hold the same one, and it is the last acknowledged or the one after it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::sync::Mutex;
 
-use hubwarden::entity::{Entity, Uid, Value};
-use hubwarden::store::{Batch, Lookup, Reader, Revision, SledOptions, SledStore, Store};
+use hubwarden::entity::{Entity, Link, SmolStr, Uid, Value};
+use hubwarden::store::{Batch, ListQuery, Lookup, Reader, Revision, SledOptions, SledStore, Store};
 
 /// The variable that names the store's folder to the child.
 pub const FOLDER: &str = "HUBWARDEN_CRASH_FOLDER";
@@ -54,6 +54,9 @@ impl Kind {
         for uid in self.uids(thread) {
             let mut entity = Entity::bare(uid);
             entity.attrs.insert("n".into(), Value::Long(n as i64));
+            // Links that move with every change.
+            entity.parents.insert(Uid::new("Hub::Zone", format!("{}", n % 5)));
+            entity.attrs.insert("near".into(), Uid::new("Hub::Zone", format!("{}", n % 3)).into());
             // Records of many sizes, now and then large ones.
             let size = if n.is_multiple_of(13) && self == Self::Pair { 40_000 } else { 100 + n % 400 };
             let text = "x".repeat(size as usize);
@@ -61,6 +64,31 @@ impl Kind {
             batch.put(&entity);
         }
         batch
+    }
+}
+
+/// What the child keeps an index of.
+fn links() -> BTreeSet<Link> {
+    let near = |of: &str| Link::attribute(of, vec!["near".into()]);
+    BTreeSet::from([Link::parents("Hub::User"), near("Hub::User"), near("Hub::Zone")])
+}
+
+/// The index says what the entities say.
+fn check_links(reader: &dyn Reader) {
+    for link in links() {
+        let query = ListQuery { type_name: Some(link.from.to_string()), id_prefix: String::new() };
+        let mut truth: BTreeMap<Uid, Vec<SmolStr>> =
+            (0..5).map(|n| (Uid::new("Hub::Zone", format!("{n}")), Vec::new())).collect();
+        for stored in reader.list(&query, None, usize::MAX).unwrap() {
+            for target in link.targets(&stored.entity) {
+                truth.get_mut(target).unwrap().push(stored.entity.uid.id().clone());
+            }
+        }
+        for (target, members) in truth {
+            // Nothing, when the child died before it was told what to keep.
+            let linked = reader.linked(&link, &target, "", usize::MAX).unwrap();
+            assert!(linked.is_none_or(|linked| linked == members), "{link} to {target}");
+        }
     }
 }
 
@@ -94,6 +122,7 @@ fn writes_until_it_is_killed() {
             std::process::exit(1);
         }
     };
+    store.keep_links(&links()).unwrap();
     let out = Mutex::new(std::io::stdout());
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -139,6 +168,7 @@ impl Acked {
     /// Every acknowledged change is there, and each batch whole.
     pub fn check(&self, store: &SledStore) {
         let reader = store.read().unwrap();
+        check_links(&*reader);
         assert!(self.head <= reader.revision().0, "revision {} was acknowledged", self.head);
         for thread in 0..THREADS {
             for kind in KINDS {
