@@ -2,19 +2,19 @@
 //!
 //! Keys come before routes: somebody without one learns neither which paths exist nor which methods they take.
 
-use std::any::Any;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, on};
+use futures_util::FutureExt;
 use tokio::time::timeout_at;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use super::access;
 use super::app::App;
@@ -63,18 +63,49 @@ pub fn router(app: &Arc<App>, routes: &'static [Route]) -> Router {
     let mut router = Router::new();
     for route in routes {
         let target = Target::Route(route);
-        let handler =
-            move |State(app): State<Arc<App>>, request: Request| async move { dispatch(app, target, request).await };
+        let handler = move |State(app): State<Arc<App>>, request: Request| serve(app, target, request);
         router = router.route(route.path, on(filter(route.verb), handler));
     }
-    let no_route = |State(app): State<Arc<App>>, request: Request| dispatch(app, Target::NoRoute, request);
-    let other_method = |State(app): State<Arc<App>>, request: Request| dispatch(app, Target::OtherMethod, request);
-    router
-        .fallback(no_route)
-        .method_not_allowed_fallback(other_method)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Arc::clone(app), finish))
-        .with_state(Arc::clone(app))
+    let no_route = |State(app): State<Arc<App>>, request: Request| serve(app, Target::NoRoute, request);
+    let other_method = |State(app): State<Arc<App>>, request: Request| serve(app, Target::OtherMethod, request);
+    router.fallback(no_route).method_not_allowed_fallback(other_method).with_state(Arc::clone(app))
+}
+
+/// The routes whose path has no parameters and whose method is asked for as it stands: most requests are one of these,
+/// and need no router.
+pub struct Fixed(HashMap<&'static str, Vec<(Method, &'static Route)>>);
+
+impl Fixed {
+    pub fn new(routes: &'static [Route]) -> Self {
+        let mut fixed: HashMap<&'static str, Vec<(Method, &'static Route)>> = HashMap::new();
+        for route in routes.iter().filter(|route| !route.path.contains('{')) {
+            fixed.entry(route.path).or_default().push((method(route.verb), route));
+        }
+        Self(fixed)
+    }
+
+    /// The answer to a request that needs no router; gives the others back.
+    pub fn answer(
+        &self,
+        app: &Arc<App>,
+        request: Request,
+    ) -> Result<impl Future<Output = HttpResponse> + Send + 'static, Request> {
+        let routes = self.0.get(request.uri().path()).into_iter().flatten();
+        match routes.into_iter().find(|(method, _)| method == request.method()) {
+            Some((_, route)) => Ok(serve(Arc::clone(app), Target::Route(route), request)),
+            None => Err(request),
+        }
+    }
+}
+
+fn method(verb: Verb) -> Method {
+    match verb {
+        Verb::Get => Method::GET,
+        Verb::Post => Method::POST,
+        Verb::Put => Method::PUT,
+        Verb::Patch => Method::PATCH,
+        Verb::Delete => Method::DELETE,
+    }
 }
 
 fn filter(verb: Verb) -> MethodFilter {
@@ -87,19 +118,21 @@ fn filter(verb: Verb) -> MethodFilter {
     }
 }
 
-/// Outermost: request id, headers, log. Panics have become answers before they come here.
-async fn finish(State(app): State<Arc<App>>, mut request: Request, next: Next) -> HttpResponse {
+/// Outermost: request id, headers, log. A panic becomes an answer here.
+async fn serve(app: Arc<App>, target: Target, mut request: Request) -> HttpResponse {
     let started = Instant::now();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let mut told = Told::default();
     let (id, mut response) = match RequestId::of(request.headers()) {
         Ok(id) => {
             request.extensions_mut().insert(id.clone());
-            (id, next.run(request).await)
+            let answer = dispatch(&app, target, request, &mut told);
+            let response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| panicked());
+            (id, response)
         }
         Err(failure) => (RequestId::new(), body::settled(request.into_body(), failure).await.into_response()),
     };
-    let told = response.extensions_mut().remove::<Told>().unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -107,12 +140,18 @@ async fn finish(State(app): State<Arc<App>>, mut request: Request, next: Next) -
         if let Some(revision) = told.revision.or_else(|| app.warden.revision().ok()) {
             headers.insert(REVISION, HeaderValue::from(revision.0));
         }
-        let bundle = told.bundle.clone().unwrap_or_else(|| app.warden.bundle().hash().to_owned());
-        if let Ok(hash) = HeaderValue::try_from(bundle) {
+        let hash = match &told.bundle {
+            Some(hash) => HeaderValue::from_str(hash),
+            None => HeaderValue::from_str(app.warden.bundle().hash()),
+        };
+        if let Ok(hash) = hash {
             headers.insert(BUNDLE, hash);
         }
     }
-    let template = route.as_ref().map_or("-", MatchedPath::as_str);
+    let template = match target {
+        Target::Route(route) => route.path,
+        Target::NoRoute | Target::OtherMethod => matched.as_ref().map_or("-", MatchedPath::as_str),
+    };
     log(&method, template, response.status(), &id, &told, started);
     response
 }
@@ -136,19 +175,18 @@ fn log(method: &axum::http::Method, route: &str, status: StatusCode, id: &Reques
     }
 }
 
-fn panicked(_: Box<dyn Any + Send + 'static>) -> HttpResponse {
+fn panicked() -> HttpResponse {
     tracing::error!("a request panicked; this is a defect");
     Failure::internal().into_response()
 }
 
-async fn dispatch(app: Arc<App>, target: Target, request: Request) -> HttpResponse {
-    let mut told = Told::default();
+async fn dispatch(app: &Arc<App>, target: Target, request: Request, told: &mut Told) -> HttpResponse {
     let (parts, body) = request.into_parts();
     let mut unread = Some(body);
-    let mut response = match attempt(&app, target, parts, &mut unread, &mut told).await {
-        Ok(reply) => {
+    match attempt(app, target, parts, &mut unread, told).await {
+        Ok(mut reply) => {
             told.revision = reply.revision;
-            told.bundle.clone_from(&reply.bundle);
+            told.bundle = reply.bundle.take();
             reply.into_response()
         }
         Err(failure) => {
@@ -164,9 +202,7 @@ async fn dispatch(app: Arc<App>, target: Target, request: Request) -> HttpRespon
                 _ => failure.into_response(),
             }
         }
-    };
-    response.extensions_mut().insert(told);
-    response
+    }
 }
 
 async fn attempt(

@@ -1,15 +1,19 @@
 //! Listening, connections, and stopping in order.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::Request;
+use axum::body::Body;
+use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -21,7 +25,7 @@ use super::app::App;
 use super::call::Peer;
 use super::options::{Limits, ServeOptions};
 use super::page_token::PageTokens;
-use super::pipeline::router;
+use super::pipeline::{Fixed, router};
 use super::routes::routes;
 
 /// Why a server did not start.
@@ -74,7 +78,9 @@ impl Server {
         let limits = options.limits;
         let app = Arc::new(App::new(options.hub, limits.clone(), base_url.clone(), page_tokens));
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, router(&app, routes()), limits, stopped));
+        let router = TowerToHyperService::new(router(&app, routes()));
+        let face = Face { app, fixed: Arc::new(Fixed::new(routes())), router };
+        let task = tokio::spawn(accept(listener, face, limits, stopped));
         tracing::info!(%address, url = base_url, "serving");
         if open {
             tracing::warn!(
@@ -129,7 +135,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     Ok(())
 }
 
-async fn accept(listener: TcpListener, router: Router, limits: Limits, mut stopped: oneshot::Receiver<()>) {
+async fn accept(listener: TcpListener, face: Face, limits: Limits, mut stopped: oneshot::Receiver<()>) {
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.connections));
     loop {
@@ -150,7 +156,7 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, mut stopp
                 continue;
             }
         };
-        let connection = graceful.watch(connection(stream, Peer(peer.ip()), &router, &limits));
+        let connection = graceful.watch(connection(stream, Peer(peer.ip()), &face, &limits));
         tokio::spawn(async move {
             let _permit = permit;
             // What ends a connection early (a reset, a malformed head) is the client's affair.
@@ -168,32 +174,43 @@ async fn accept(listener: TcpListener, router: Router, limits: Limits, mut stopp
 
 type Connection = http1::Connection<TokioIo<TcpStream>, FromPeer>;
 
-fn connection(stream: TcpStream, peer: Peer, router: &Router, limits: &Limits) -> Connection {
+fn connection(stream: TcpStream, peer: Peer, face: &Face, limits: &Limits) -> Connection {
     // Answers are small and whole: waiting for more to send only costs time.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    let service = FromPeer { peer, inner: TowerToHyperService::new(router.clone()) };
+    let service = FromPeer { peer, face: face.clone() };
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .serve_connection(TokioIo::new(stream), service)
 }
 
-/// The router, told who is at the other end.
+/// All that answers requests.
+#[derive(Clone)]
+struct Face {
+    app: Arc<App>,
+    fixed: Arc<Fixed>,
+    router: TowerToHyperService<Router>,
+}
+
+/// The same, told who is at the other end.
 struct FromPeer {
     peer: Peer,
-    inner: TowerToHyperService<Router>,
+    face: Face,
 }
 
 impl Service<Request<Incoming>> for FromPeer {
-    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
-    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
-    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
-        self.inner.call(request)
+        match self.face.fixed.answer(&self.face.app, request.map(Body::new)) {
+            Ok(answer) => Box::pin(answer.map(Ok)),
+            Err(request) => Box::pin(self.face.router.call(request)),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
     ("tower", &["http"]),
-    ("tower_http", &["http"]),
+    ("futures_util", &["http"]),
     ("utoipa", &["http"]),
     ("notify", &["warden", "cli/test"]),
     ("rust_embed", &["warden/source.rs"]),
