@@ -27,6 +27,7 @@ mod matrix;
 mod new;
 mod prove;
 mod question;
+mod report;
 mod search;
 mod serve;
 mod solver;
@@ -34,7 +35,9 @@ mod terminal;
 mod test;
 mod token;
 mod validate;
+mod verify_search;
 mod version;
+mod who_can;
 mod world;
 
 use std::process::ExitCode;
@@ -63,6 +66,8 @@ use terminal::{Format, Terminal};
 use test::TestArgs;
 use token::TokenArgs;
 use validate::ValidateArgs;
+use verify_search::VerifySearchArgs;
+use who_can::WhoCanArgs;
 
 /// Answers who may do what on a model hub.
 ///
@@ -72,7 +77,8 @@ use validate::ValidateArgs;
 ///   2  for `authorize`: denied; else: wrong usage
 ///   3  policies, schema or entities are not valid
 ///   4  `authorize`, `search`: the schema does not know what was asked about; `test`, `matrix`: not as expected;
-///      `prove`: not all is proven; `diff`: widened (5 narrowed, 6 both); `bench`: an answer was wrong
+///      `prove`: not all is proven; `diff`: widened (5 narrowed, 6 both); `bench`: an answer was wrong;
+///      `verify-search`: the index is wrong
 #[derive(Debug, Parser)]
 #[command(name = "hubwarden", version, verbatim_doc_comment)]
 struct Cli {
@@ -108,6 +114,10 @@ enum Command {
     Explain(ExplainArgs),
     /// Ask in reverse: who may, on what, and how.
     Search(SearchArgs),
+    /// Review access: the users and tokens that may do something to a resource, each with what gives it.
+    WhoCan(WhoCanArgs),
+    /// Compare searches by the index with deciding about everything, on a store.
+    VerifySearch(VerifySearchArgs),
     /// Store entities from a file, all of them or none.
     Import(ImportArgs),
     /// Write all entities, one a line, in byte order.
@@ -169,6 +179,8 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
         Command::Authorize(args) => authorize::run(args, setting),
         Command::Explain(args) => explain::run(args, setting),
         Command::Search(args) => search::run(args, setting),
+        Command::WhoCan(args) => who_can::run(args, setting),
+        Command::VerifySearch(args) => verify_search::run(args, setting),
         Command::Import(args) => import::run(args, setting),
         Command::Export(args) => export::run(args, setting),
         Command::Key(args) => key::run(args, setting),

@@ -49,6 +49,7 @@ mod request_id;
 mod routes;
 mod server;
 mod tokens;
+mod who_can;
 mod whoami;
 
 pub use constant::serve_constant;
@@ -58,4 +59,6 @@ pub use options::{Limits, ServeOptions};
 pub use path::percent_encode;
 pub use routes::{Access, Effect, Route, Verb, routes};
 pub use server::{ServeError, Server, serve};
+pub use tokens::reach::ReachReply;
 pub use tokens::{NewTokenReply, ReviewBody, TokenBody};
+pub use who_can::WhoCanReply;

@@ -35,7 +35,7 @@ mod tests;
 pub use admit::{Admission, ContextRules};
 pub use answer::{Answer, Decision, EvaluationError, Reason};
 pub use bundle::{Bundle, BundleSource, Environment, PolicyInfo, SourceFile};
-pub use clauses::{Clause, ClauseValue, Inquiry, Keyword, Mutation, PolicyOutcome, PolicyTrace};
+pub use clauses::{Clause, ClauseValue, GrantStep, Granted, Inquiry, Keyword, Mutation, PolicyOutcome, PolicyTrace};
 pub use decide::{DecideError, Question};
 pub use engine::{PrepareError, Prepared};
 pub use fault::{Fault, Faults};

@@ -21,13 +21,14 @@ mod run_tests;
 mod why;
 mod yaml;
 
-pub use coverage::{Coverage, Exemptions, Shown, html, lcov, text};
+pub use coverage::{Coverage, Exemptions, Shown, escaped as html_text, html, lcov, text};
 pub use definition::{Suite, load};
 pub use diff::{Asked, Change, Diff, Flip, PolicyChange, asked, asked_of, between, policies as changed_policies};
 pub use filter::Filter;
 pub use gate::gate;
 pub use matrix::{
-    Matrix, csv as matrix_csv, html as matrix_html, markdown as matrix_markdown, matrices, text as matrix_text,
+    Matrix, csv as matrix_csv, csv_field, html as matrix_html, markdown as matrix_markdown, matrices,
+    text as matrix_text,
 };
 pub use report::{Report, annotation_property, annotation_text, github, json, junit, pretty, tap};
 pub use run::{Outcome, Run, run};

@@ -11,6 +11,7 @@ mod changes;
 mod explain;
 mod keys;
 mod metrics;
+mod reach;
 mod records;
 mod search;
 mod session;
@@ -18,6 +19,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod who_can;
 
 use std::sync::{Arc, OnceLock};
 
@@ -29,10 +31,12 @@ pub use changes::{Change, ChangeError, DeadId, Patch};
 pub use explain::{Explained, ExplainedClause, Explanation};
 pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
 pub use metrics::Metrics;
-pub use search::{FoundPage, Laid, Open, PageOf, SearchError, Way};
+pub use reach::{Doing, Place, Reach, ReachLimits};
+pub use search::{Compared, Difference, FoundPage, Laid, Open, PageOf, Sample, SearchError, Way};
 pub use session::{Api, AskError, Asked, Ruling, Session, SessionError, Unasked};
 pub use source::{SourceError, embedded, embedded_properties, folder, properties, read};
 pub use watch::Watch;
+pub use who_can::{Grant, Grantee, Grantees, WhoCan, resource_named};
 
 use crate::audit::Log;
 use crate::clock::Clock;

@@ -76,7 +76,7 @@ pub struct SearchRecord<'a> {
     pub revision: u64,
     /// The bundle's hash.
     pub bundle: &'a str,
-    /// `principal`, `resource` or `action`.
+    /// `principal`, `resource` or `action`; `reach` for all that a principal can do.
     pub sought: &'static str,
     /// The type that was searched.
     pub sought_type: Option<&'a str>,

@@ -37,7 +37,7 @@ impl Exit {
     /// `diff`: somebody is allowed what was refused, and nobody is refused more.
     #[expect(non_upper_case_globals, reason = "as `Usage`")]
     pub const Widened: Self = Self::Unknown;
-    /// `bench`: an answer was not what the world makes it.
+    /// `bench`: an answer was not what the world makes it; `verify-search`: the index finds something else.
     #[expect(non_upper_case_globals, reason = "as `Usage`")]
     pub const WrongAnswers: Self = Self::Unknown;
     /// `prove`: a property is violated, or the solver gave up.

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::Setting;
 use super::exit::{Exit, Failure};
 use super::question::QuestionArgs;
+use super::report::{list_of, text_of};
 use super::terminal::Format;
 use crate::http::ExplainReply;
 use crate::warden::Api;
@@ -55,16 +56,6 @@ fn here(question: &QuestionArgs, setting: &Setting) -> Result<Json, Failure> {
     warden.close()?;
     let explanation = explained?;
     serde_json::to_value(ExplainReply::from(explanation)).map_err(|error| Failure::new(error.to_string()))
-}
-
-/// A text of an explanation's part.
-fn text_of<'a>(json: &'a Json, name: &str) -> &'a str {
-    json.get(name).and_then(Json::as_str).unwrap_or_default()
-}
-
-/// The parts of an explanation's list.
-fn list_of<'a>(json: &'a Json, name: &str) -> &'a [Json] {
-    json.get(name).and_then(Json::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// The policies worth telling, those that decided first. A forbid that did not apply says little, and there are many.

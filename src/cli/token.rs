@@ -8,6 +8,7 @@
 mod backup;
 mod grant;
 mod local;
+mod reach;
 mod remote;
 mod show;
 
@@ -26,6 +27,7 @@ use super::hub::HubArgs;
 use crate::hub::{Edit, GrantSpec, GrantsSpec, NewToken, Review};
 use crate::tokens::Role;
 use backup::{ExportArgs, ImportArgs};
+use reach::ReachArgs;
 
 #[derive(Debug, Args)]
 pub(super) struct TokenArgs {
@@ -55,6 +57,8 @@ const ACTOR: &str = "Who acts";
 enum Command {
     #[command(flatten)]
     Life(TokenCommand),
+    /// Tell everything that a token can do, the worst first: what is at stake when it leaks.
+    Reach(ReachArgs),
     /// Write the credentials of all tokens, a line each, for a backup beside `hubwarden export`; never a value.
     Export(ExportArgs),
     /// Read credentials from a backup, all of them or none; after `hubwarden import`, and with the same key file.
@@ -156,6 +160,7 @@ enum TokenCommand {
 pub(super) fn run(args: &TokenArgs, setting: &Setting) -> Result<Exit, Failure> {
     let command = match &args.command {
         Command::Life(command) => command,
+        Command::Reach(reach) => return reach::run(args, reach, setting),
         Command::Export(export) => return backup::export(args, export, setting),
         Command::Import(import) => return backup::import(args, import, setting),
     };

@@ -23,6 +23,19 @@ pub struct ReasonBody {
     pub status: u16,
 }
 
+/// An entity by its full type and its id.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct EntityRef {
+    pub r#type: String,
+    pub id: String,
+}
+
+impl From<&Uid> for EntityRef {
+    fn from(uid: &Uid) -> Self {
+        Self { r#type: uid.type_name().to_string(), id: uid.id().to_string() }
+    }
+}
+
 /// A policy that could not be evaluated; any one makes the decision a deny.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PolicyErrorBody {

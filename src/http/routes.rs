@@ -14,7 +14,7 @@ use super::call::Call;
 use super::reply::Answered;
 use super::{
     audit, auth_check, authorize, authzen, body, bundle, check, credentials, entities, explain, forward_auth, health,
-    introspect, is_authorized, keys, metrics, openapi, policies, tokens, whoami,
+    introspect, is_authorized, keys, metrics, openapi, policies, tokens, who_can, whoami,
 };
 use crate::warden::Scope;
 
@@ -144,6 +144,20 @@ static ROUTES: &[Route] = &[
         .about("Answers one question and says why: every policy with its clauses, and what would turn a no.")
         .takes::<authorize::AuthorizeRequest>()
         .gives::<explain::ExplainReply>(),
+    // ---- reports
+    route(Verb::Get, "/v1/who-can", AUDIT, Effect::Decides, |call| Box::pin(who_can::answer(call)))
+        .about("An access review: the users and tokens that may do something to a resource, each with what gives it.")
+        .query(&[
+            ("action", "the action's name"),
+            ("resource", "`type:id`; the id alone where the action is for one type only"),
+            ("limit", "grantees on a page"),
+            ("page_token", "`next_page_token` of the page before"),
+        ])
+        .gives::<who_can::WhoCanReply>(),
+    route(Verb::Get, "/v1/tokens/{id}/reach", AUDIT, Effect::Decides, |call| Box::pin(tokens::reach::answer(call)))
+        .about("Everything that a leaked token can do: by where and what, counted, the worst first.")
+        .query(&[("limit", "how many resources of a type are counted for an action")])
+        .gives::<tokens::reach::ReachReply>(),
     // ---- credentials
     decides("/v1/check", |call| Box::pin(check::answer(call)))
         .about("Answers one question with the credential as it was received, and says what to send on a no.")

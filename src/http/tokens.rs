@@ -5,6 +5,7 @@
 
 pub mod collection;
 pub mod one;
+pub mod reach;
 pub mod review;
 mod spec;
 

@@ -6,6 +6,7 @@
 //! building it. Nothing here decides: for decisions there is `decide.rs`.
 
 mod inquiry;
+mod path;
 
 use std::collections::HashMap;
 
@@ -16,6 +17,7 @@ use super::bundle::{Bundle, PolicyInfo, SourceFile};
 use super::engine;
 use super::fault::Fault;
 pub use inquiry::Inquiry;
+pub use path::{GrantStep, Granted};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

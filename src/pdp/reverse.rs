@@ -211,7 +211,7 @@ impl Bundle {
     }
 
     /// The type of those whom the credentials of a type act for.
-    fn owner_type(&self, credential: &str) -> Option<SmolStr> {
+    pub(super) fn owner_type(&self, credential: &str) -> Option<SmolStr> {
         let delegate = self.delegate(credential)?;
         match &self.schema.types.get(credential)?.attributes.get(&delegate.attribute)?.ty {
             Type::Entity(owner) => Some(owner.clone()),

@@ -7,7 +7,8 @@
 //! question names is not stored; `@deleted("code")`, the same for a caller or credential that was deleted; `@anonymous`, callers
 //! without an account; `@actsFor("attribute")` with `@contextKey("key")`, a credential: as a subject it stands for the
 //! entity in that attribute, and goes into the context under that key. On actions: `@reason` and `@message`, what a
-//! deny without a forbid means; `@visibleBy("action")`, the action that decides whether the caller may see the resource.
+//! deny without a forbid means; `@visibleBy("action")`, the action that decides whether the caller may see the resource;
+//! `@harm("0" to "9")`, how bad it is in the wrong hands, for reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -89,6 +90,14 @@ impl EntityType {
     }
 }
 
+impl Action {
+    /// How bad it is in the wrong hands, 0 to 9.
+    pub fn harm(&self) -> u8 {
+        const UNSAID: u8 = 5;
+        self.annotations.get("harm").and_then(|digit| digit.parse().ok()).unwrap_or(UNSAID)
+    }
+}
+
 impl Schema {
     /// Whether the ids of a type are fixed. Its entities are not stored, and are in nothing.
     pub fn is_enumerated(&self, type_name: &str) -> bool {
@@ -145,6 +154,11 @@ impl Schema {
             }
         }
         for (uid, action) in &self.actions {
+            if let Some(harm) = action.annotations.get("harm")
+                && !matches!(harm.as_bytes(), [b'0'..=b'9'])
+            {
+                return Err(format!("`@harm(\"{harm}\")` of {uid} is no digit, 0 to 9"));
+            }
             if let Some(visible) = action.annotations.get("visibleBy")
                 && !self.actions.keys().any(|other| other.id() == visible && other.type_name() == uid.type_name())
             {

@@ -16,8 +16,7 @@ use super::run::{CellRun, Run};
 use crate::pdp::{Bundle, ClauseValue, Decision, Environment, Keyword, PolicyOutcome};
 
 pub use exemptions::Exemptions;
-pub(super) use html::escaped;
-pub use html::html;
+pub use html::{escaped, html};
 pub use lcov::lcov;
 pub use text::text;
 

@@ -22,7 +22,7 @@ use super::yaml;
 use crate::entity::{SmolStr, Uid};
 use crate::pdp::{Answer, Bundle, ContextRules, Fault, Faults, Question};
 
-pub use csv::csv;
+pub use csv::{csv, field as csv_field};
 pub use html::html;
 pub use markdown::markdown;
 pub use text::text;

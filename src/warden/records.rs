@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::Warden;
 use super::bundle::BundleError;
 use super::changes::{Change, ChangeError};
+use super::reach::Reach;
 use super::search::{FoundPage, Laid, Open};
 use super::session::{Api, Asked, Ruling, Session, Unasked};
 use crate::audit::{
@@ -186,6 +187,30 @@ impl Warden {
             more: found.next.is_some(),
             way: found.way.name(),
             duration_us: micros(found.took),
+        })
+    }
+
+    /// Records that somebody asked for all that a credential can do.
+    pub(super) fn record_reach(&self, api: Api, bundle: &Bundle, reach: &Reach) -> Result<(), Unavailable> {
+        let credential = &reach.credential;
+        let is_token = bundle.delegate(credential.type_name()).is_some();
+        self.audit.search(SearchRecord {
+            id: reach.id,
+            api: api.name(),
+            revision: reach.until.0,
+            bundle: &reach.bundle,
+            sought: "reach",
+            sought_type: None,
+            principal: Some(credential),
+            action: None,
+            resource: None,
+            context: Json::Object(Map::new()),
+            entities: Vec::new(),
+            token: is_token.then(|| credential.id().as_str()),
+            results: reach.total(),
+            more: !reach.cut.is_empty(),
+            way: reach.way.name(),
+            duration_us: micros(reach.took),
         })
     }
 

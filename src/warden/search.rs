@@ -9,6 +9,7 @@
 
 mod cursor;
 mod lookup;
+mod verify;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use crate::pdp::{
 use crate::store::{Revision, StoreError};
 use cursor::{Cursor, Seek, after};
 use lookup::Lookup;
+pub use verify::{Compared, Difference, Sample};
 
 /// How long one view of the store is kept.
 const SLICE: Duration = Duration::from_millis(20);
@@ -175,9 +177,17 @@ impl Session<'_> {
     /// # Errors
     /// A store or a log that stopped. What the schema does not know, or nobody ever stored, has no results.
     pub fn search(self, open: &Open, laid: &Laid, page: &PageOf) -> Result<FoundPage, SearchError> {
+        let (warden, api, bundle) = (self.warden, self.api, Arc::clone(&self.bundle));
+        warden.audit().ready().map_err(AskError::from)?;
+        let found = self.find(open, laid, page)?;
+        warden.record_search(api, &bundle, open, laid, &found).map_err(AskError::from)?;
+        Ok(found)
+    }
+
+    /// As [`Session::search`], for what leaves a record of its own.
+    pub(super) fn find(self, open: &Open, laid: &Laid, page: &PageOf) -> Result<FoundPage, SearchError> {
         let started = Instant::now();
         let (warden, api, bundle, hash) = (self.warden, self.api, Arc::clone(&self.bundle), Arc::clone(&self.hash));
-        warden.audit().ready().map_err(AskError::from)?;
         let mut run = Run {
             open,
             laid,
@@ -222,7 +232,6 @@ impl Session<'_> {
             took: started.elapsed(),
         };
         warden.metrics().searched(api, &found);
-        warden.record_search(api, &bundle, open, laid, &found).map_err(AskError::from)?;
         Ok(found)
     }
 }

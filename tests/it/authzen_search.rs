@@ -231,7 +231,8 @@ fn results_of_the_hub_come_from_the_index_and_from_no_scan() {
         assert_eq!(got.header("hubwarden-search"), Some("index"));
         results(&got)
     };
-    let repos = served.get(&served.all(), "/v1/entities?type=repo&limit=1000").json();
+    let reader = served.key(&[Scope::Read]);
+    let repos = served.get(&reader, "/v1/entities?type=repo&limit=1000").json();
     let repos: Vec<&str> =
         repos["entities"].as_array().unwrap().iter().map(|repo| repo["uid"]["id"].as_str().unwrap()).collect();
     let allowed = |subject: &Json, action: &str, repo: &str| {
@@ -240,7 +241,7 @@ fn results_of_the_hub_come_from_the_index_and_from_no_scan() {
     };
     let mut found = 0;
     for subject in
-        served.get(&served.all(), "/v1/entities?type=access_token&limit=1000").json()["entities"].as_array().unwrap()
+        served.get(&reader, "/v1/entities?type=access_token&limit=1000").json()["entities"].as_array().unwrap()
     {
         let subject = json!({"type": "access_token", "id": subject["uid"]["id"]});
         let body = json!({"subject": subject, "action": {"name": "repo.write"}, "resource": {"type": "repo"}});

@@ -6,6 +6,7 @@ mod import;
 mod lint;
 mod policies;
 mod prove;
+mod reports;
 mod search;
 mod server;
 mod settings;

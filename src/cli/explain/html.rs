@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value as Json;
 
 use super::{list_of, text_of, told};
+use crate::suite::html_text as escaped;
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}\
 code{font:13px ui-monospace,monospace;white-space:pre-wrap}.allow{color:#060}.deny{color:#a00}\
@@ -72,10 +73,6 @@ fn policy(page: &mut String, policy: &Json) -> std::fmt::Result {
         )?;
     }
     writeln!(page, "</table></section>")
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ pub struct Inquiry<'a> {
     case: Option<Examined<'a>>,
 }
 
-struct Examined<'a> {
-    case: Case<'a>,
+pub(super) struct Examined<'a> {
+    pub case: Case<'a>,
     asked: Vec<Judged<'a>>,
     /// The policies of the action that decides whether the resource is seen, where that is another one.
     seen: Option<Vec<Judged<'a>>>,
@@ -100,6 +100,10 @@ impl Broken {
 impl Inquiry<'_> {
     pub fn answer(&self) -> &Answer {
         &self.answer
+    }
+
+    pub(super) fn examined(&self) -> Option<&Examined<'_>> {
+        self.case.as_ref()
     }
 
     /// The types that were asked about; nothing when the credential is not stored.

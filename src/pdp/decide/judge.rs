@@ -25,6 +25,10 @@ pub(in crate::pdp) struct Posed<'a> {
 }
 
 impl<'a> Posed<'a> {
+    pub fn facts(&self) -> &'a dyn Facts {
+        self.facts
+    }
+
     /// The answer that outcomes of policies make. `visible` gives those of [`Posed::visibility`], if there is one.
     pub fn judge(
         &self,

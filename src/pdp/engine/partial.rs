@@ -57,6 +57,42 @@ impl Outline {
     }
 }
 
+/// A relation that a condition states.
+pub struct Stated {
+    pub relation: Relation,
+    pub left: Expression,
+    pub right: Expression,
+    /// Bytes of the file, first and one after the last.
+    pub place: Option<(usize, usize)>,
+}
+
+/// The relations that can make an expression true: not those that it denies.
+pub fn stated(expression: &Expression) -> Vec<Stated> {
+    let mut found = Vec::new();
+    state(expression.as_ref(), &mut found);
+    found
+}
+
+fn state(expr: &Expr, found: &mut Vec<Stated>) {
+    match expr.expr_kind() {
+        ExprKind::And { left, right } | ExprKind::Or { left, right } => {
+            state(left, found);
+            state(right, found);
+        }
+        ExprKind::If { then_expr, else_expr, .. } => {
+            state(then_expr, found);
+            state(else_expr, found);
+        }
+        ExprKind::BinaryApp { op, arg1, arg2 } => found.extend(relation(*op).map(|relation| Stated {
+            relation,
+            left: Expr::clone(arg1).into(),
+            right: Expr::clone(arg2).into(),
+            place: expr.source_loc().map(|loc| (loc.start(), loc.end())),
+        })),
+        _ => {}
+    }
+}
+
 /// The entities that a value is, or that are in it when it is a set; nothing when it is anything else.
 pub fn entities(value: &EvalResult) -> Option<Vec<Uid>> {
     match value {

@@ -107,7 +107,7 @@ fn numbered(html: &str) -> String {
     lines.map(|(index, line)| format!("<span class=\"n\">{:>4}  </span>{line}\n", index + 1)).collect()
 }
 
-pub(in crate::suite) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -12,7 +12,7 @@ pub fn csv(matrices: &[Matrix]) -> String {
                     let note = screen.notes.get(shown.note).map_or("", String::as_str);
                     let fields =
                         [&matrix.name, &screen.resource, &row.actor, action.as_str(), shown.kind.meaning(), note];
-                    lines.push(fields.map(quoted).join(","));
+                    lines.push(fields.map(field).join(","));
                 }
             }
         }
@@ -21,7 +21,7 @@ pub fn csv(matrices: &[Matrix]) -> String {
 }
 
 /// A field, quoted where it has to be. What a spreadsheet would take for a formula is made a text.
-fn quoted(field: &str) -> String {
+pub fn field(field: &str) -> String {
     let safe = if field.starts_with(['=', '+', '-', '@', '\t']) { format!("'{field}") } else { field.to_owned() };
     match safe.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", safe.replace('"', "\"\"")),
@@ -35,8 +35,8 @@ mod tests {
 
     #[test]
     fn a_field_is_neither_two_nor_a_formula() {
-        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(quoted("=1+1"), "'=1+1");
-        assert_eq!(quoted("plain"), "plain");
+        assert_eq!(field("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(field("=1+1"), "'=1+1");
+        assert_eq!(field("plain"), "plain");
     }
 }
