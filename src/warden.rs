@@ -11,6 +11,7 @@ mod changes;
 mod explain;
 mod keys;
 mod metrics;
+mod past;
 mod records;
 mod search;
 mod session;
@@ -19,6 +20,7 @@ mod source;
 mod tests;
 mod watch;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
@@ -29,6 +31,7 @@ pub use changes::{Change, ChangeError, DeadId, Patch};
 pub use explain::{Explained, ExplainedClause, Explanation};
 pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
 pub use metrics::Metrics;
+pub use past::Policies;
 pub use search::{FoundPage, Laid, Open, PageOf, SearchError, Way};
 pub use session::{Api, AskError, Asked, Ruling, Session, SessionError, Unasked};
 pub use source::{SourceError, embedded, embedded_properties, folder, properties, read};
@@ -40,6 +43,7 @@ use crate::entity::Uid;
 use crate::pdp::Bundle;
 use crate::store::{Revision, Stats, Store, StoreError};
 use cache::FactCache;
+use past::PastBundles;
 
 /// Memory that built entities may take, in bytes.
 pub const DEFAULT_CACHE_BYTES: u64 = 512 * 1024 * 1024;
@@ -54,6 +58,9 @@ pub struct Warden {
     /// What bundles must pass, where one was set.
     gate: OnceLock<Gate>,
     cache: Arc<FactCache>,
+    /// Whether it is written down which bundle is in force.
+    remembers: AtomicBool,
+    past_bundles: PastBundles,
     keys: Keys,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -113,6 +120,8 @@ impl Warden {
             gate: OnceLock::new(),
             store,
             cache,
+            remembers: AtomicBool::new(false),
+            past_bundles: PastBundles::default(),
             keys,
             clock,
             metrics,

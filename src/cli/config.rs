@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::audit::AuditConfig;
 use super::exit::Failure;
-use super::serve::{LimitsConfig, LogFormat, PoliciesFrom};
+use super::serve::{HistoryConfig, LimitsConfig, LogFormat, PoliciesFrom};
 use super::terminal::{Color, Format};
 use crate::suite::yaml_fault;
 
@@ -71,6 +71,7 @@ pub(super) struct Config {
     pub log_format: Option<LogFormat>,
     pub limits: LimitsConfig,
     pub audit: AuditConfig,
+    pub history: HistoryConfig,
     pub format: Option<Format>,
     pub color: Option<Color>,
 }

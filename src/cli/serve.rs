@@ -28,7 +28,7 @@ use crate::store::Store;
 use crate::suite;
 use crate::warden::{BundleOrigin, Warden, Watch, embedded, folder, store_bundle, stored_bundle};
 use demo::Demo;
-pub(super) use limits::LimitsConfig;
+pub(super) use limits::{HistoryConfig, LimitsConfig};
 use logging::LogArgs;
 pub(super) use logging::LogFormat;
 
@@ -88,6 +88,7 @@ pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> 
     if let Some(suites) = args.gate.clone().or_else(|| setting.config.gate.clone()) {
         warden.guard(Box::new(move |bundle| suite::gate(bundle, std::slice::from_ref(&suites))))?;
     }
+    warden.remember_policies()?;
     let options = ServeOptions {
         public_url: args.public_url.clone().or_else(|| setting.config.public_url.clone()),
         limits: setting.config.limits.limits(),
@@ -141,7 +142,7 @@ fn announce(server: &Server, demo: Option<&Demo>, setting: &Setting) -> Result<(
 }
 
 fn warden(args: &ServeArgs, setting: &Setting) -> Result<Warden, Failure> {
-    let store = args.data.open(setting, Missing::Create)?;
+    let store = args.data.open_with(setting, Missing::Create, Some(setting.config.history.history()))?;
     let folder_of_store = args.data.folder(setting);
     let damaged = args.data.damaged();
     let log = audit::open(&folder_of_store, store.as_ref(), Process::Server, damaged, Some(&args.audit), setting)?;

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-use super::call::Call;
+use super::call::{AS_OF_QUERY, Call};
 use super::reply::Answered;
 use super::{
     audit, auth_check, authorize, authzen, body, bundle, check, credentials, entities, explain, forward_auth, health,
@@ -104,12 +104,12 @@ static ROUTES: &[Route] = &[
     // ---- the standard API
     decides("/access/v1/evaluation", |call| Box::pin(authzen::evaluation::answer(call)))
         .about("Answers one question (AuthZEN Access Evaluation).")
-        .query(&[("explain", "`true` for the reason in `context`")])
+        .query(&[("explain", "`true` for the reason in `context`"), AS_OF_QUERY])
         .takes::<authzen::EvaluationRequest>()
         .gives::<authzen::DecisionReply>(),
     decides("/access/v1/evaluations", |call| Box::pin(authzen::evaluations::answer(call)))
         .about("Answers a batch of questions at one revision (AuthZEN Access Evaluations).")
-        .query(&[("explain", "`true` for the reasons in `context`")])
+        .query(&[("explain", "`true` for the reasons in `context`"), AS_OF_QUERY])
         .takes::<authzen::EvaluationsRequest>()
         .gives::<authzen::EvaluationsReply>(),
     // A search says what as many evaluations would say, so it takes what they take.
@@ -134,6 +134,7 @@ static ROUTES: &[Route] = &[
     // ---- questions in Cedar's terms
     decides("/v1/authorize", |call| Box::pin(authorize::answer(call)))
         .about("Answers one question, with the reason.")
+        .query(&[AS_OF_QUERY])
         .takes::<authorize::AuthorizeRequest>()
         .gives::<authorize::AuthorizeReply>(),
     decides("/v1/is_authorized", |call| Box::pin(is_authorized::answer(call)))
@@ -142,6 +143,7 @@ static ROUTES: &[Route] = &[
         .gives::<is_authorized::IsAuthorizedReply>(),
     route(Verb::Post, "/v1/explain", AUDIT, Effect::Decides, |call| Box::pin(explain::answer(call)))
         .about("Answers one question and says why: every policy with its clauses, and what would turn a no.")
+        .query(&[AS_OF_QUERY])
         .takes::<authorize::AuthorizeRequest>()
         .gives::<explain::ExplainReply>(),
     // ---- credentials

@@ -31,6 +31,7 @@ pub struct Metrics {
     policies: Gauge,
     entities: Gauge,
     revision: Gauge,
+    past: Gauge,
     credentials: Family<Labels<1>, Counter>,
     auth_failures: Family<Labels<1>, Counter>,
     rejected: Family<Labels<1>, Counter>,
@@ -60,6 +61,7 @@ impl Metrics {
             policies: Gauge::default(),
             entities: Gauge::default(),
             revision: Gauge::default(),
+            past: Gauge::default(),
             credentials: Family::default(),
             auth_failures: Family::default(),
             rejected: Family::default(),
@@ -92,6 +94,7 @@ impl Metrics {
         r.register("revision_info", "The bundle in force", self.bundles.clone());
         r.register("policies", "Policies in force", self.policies.clone());
         r.register("entities", "Stored entities", self.entities.clone());
+        r.register("history_records", "Records of the store's past", self.past.clone());
         r.register("store_revision", "The store's head revision", self.revision.clone());
         r.register("auth_failures", "Requests without a valid key for their route", self.auth_failures.clone());
         r.register("credentials", "Credentials that clients presented", self.credentials.clone());
@@ -177,6 +180,7 @@ impl Metrics {
     /// The text that Prometheus scrapes.
     pub fn scrape(&self, stats: Stats, revision: Revision) -> String {
         self.entities.set(i64::try_from(stats.entities).unwrap_or(i64::MAX));
+        self.past.set(i64::try_from(stats.past).unwrap_or(i64::MAX));
         self.revision.set(i64::try_from(revision.0).unwrap_or(i64::MAX));
         let mut text = String::new();
         match encode(&mut text, &self.registry) {

@@ -1,5 +1,6 @@
 //! The command line: exit codes, what goes where, precedence, and that files survive the round trip.
 
+mod as_of;
 mod audit;
 mod explain;
 mod import;

@@ -20,6 +20,7 @@ mod domain;
 mod examples;
 mod gateway;
 mod http_access;
+mod http_as_of;
 mod http_audit;
 mod http_authorize;
 mod http_bundle;
