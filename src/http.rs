@@ -44,10 +44,12 @@ mod policies;
 mod query;
 mod question;
 mod record;
+mod replay;
 mod reply;
 mod request_id;
 mod routes;
 mod server;
+mod shadow;
 mod tokens;
 mod whoami;
 

@@ -130,7 +130,7 @@ impl From<BundleError> for Failure {
             BundleError::NotConforming { .. } => Self::invalid(format!(
                 "{error}\nname the policies and the schema that this store is used with: `--policies DIR --schema FILE`"
             )),
-            BundleError::Gate(_) => Self::invalid(error.to_string()),
+            BundleError::Gate(_) | BundleError::Flips(_) => Self::invalid(error.to_string()),
             error => Self::new(error.to_string()),
         }
     }

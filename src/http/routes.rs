@@ -14,7 +14,7 @@ use super::call::{AS_OF_QUERY, Call};
 use super::reply::Answered;
 use super::{
     audit, auth_check, authorize, authzen, body, bundle, check, credentials, entities, explain, forward_auth, health,
-    introspect, is_authorized, keys, metrics, openapi, policies, tokens, whoami,
+    introspect, is_authorized, keys, metrics, openapi, policies, replay, shadow, tokens, whoami,
 };
 use crate::warden::Scope;
 
@@ -275,6 +275,10 @@ static ROUTES: &[Route] = &[
         .gives::<bundle::BundleReply>(),
     route(Verb::Put, "/v1/bundle", ADMIN, Effect::Changes, |call| Box::pin(bundle::put(call)))
         .about("Replaces the bundle, when the store owns it.")
+        .query(&[(
+            "accept_flips",
+            "`true` to take it over although recorded decisions flip, where a replay is demanded",
+        )])
         .takes_bulk::<bundle::BundleBody>(body::JSON)
         .gives::<bundle::BundleChangeReply>(),
     // ---- keys
@@ -294,6 +298,13 @@ static ROUTES: &[Route] = &[
     reads("/v1/audit/{decision_id}", AUDIT, |call| Box::pin(audit::one(call)))
         .about("The record of one decision.")
         .gives::<audit::AuditRecordReply>(),
+    route(Verb::Post, "/v1/replay", AUDIT, Effect::Reads, |call| Box::pin(replay::answer(call)))
+        .about("Asks recorded questions again, of other policies, and tells which answers would flip.")
+        .takes_bulk::<replay::ReplayRequest>(body::JSON)
+        .gives::<replay::ReplayReply>(),
+    reads("/v1/shadow", AUDIT, |call| Box::pin(shadow::answer(call)))
+        .about("How the shadow policies would have answered the questions since they were loaded.")
+        .gives::<shadow::ShadowReply>(),
     // ---- running it
     quiet("/health/live", Access::Public, |call| Box::pin(health::live(call)))
         .about("Whether the process answers.")

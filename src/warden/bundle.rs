@@ -70,6 +70,9 @@ pub enum BundleError {
     /// What the gate said ([`Warden::guard`]).
     #[error("the policies do not pass their tests: {0}")]
     Gate(String),
+    /// What the replay of recorded questions said ([`Warden::demand_replay`]).
+    #[error("recorded decisions would flip: {0}")]
+    Flips(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -77,6 +80,12 @@ pub enum BundleError {
     /// There must be no change without a record, and none can be written.
     #[error(transparent)]
     Audit(#[from] Unavailable),
+}
+
+impl Failure {
+    pub(super) fn new(at: Timestamp, message: String) -> Self {
+        Self { at, message, bundle: None }
+    }
 }
 
 fn shown(faults: &[(Uid, JsonFault)]) -> String {
@@ -94,6 +103,13 @@ impl BundleStatus {
             failure: None,
         }
     }
+}
+
+/// What becomes of a bundle by which recorded questions are decided in another way, where a replay is demanded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flips {
+    Refuse,
+    Accept,
 }
 
 /// Judges a bundle before it takes over, e.g. by its tests.
@@ -172,7 +188,12 @@ impl Warden {
     ///
     /// # Errors
     /// Nothing was replaced: faults in the files, stored entities that do not conform, policies owned by a folder.
-    pub fn put_bundle(&self, source: BundleSource, expect: Option<&str>) -> Result<Arc<Bundle>, BundleError> {
+    pub fn put_bundle(
+        &self,
+        source: BundleSource,
+        expect: Option<&str>,
+        flips: Flips,
+    ) -> Result<Arc<Bundle>, BundleError> {
         match self.bundle_status().origin {
             BundleOrigin::Store => {}
             BundleOrigin::Embedded => return Err(BundleError::ReadOnly("inside the program")),
@@ -181,6 +202,7 @@ impl Warden {
         self.audit.ready()?;
         let bundle = Bundle::build(source)?;
         self.pass_gate(&bundle)?;
+        self.pass_replay(&bundle, flips == Flips::Accept)?;
         let _gate = self.schema_gate.write();
         let current = self.bundle();
         if expect.is_some_and(|hash| hash != current.hash()) {
@@ -203,6 +225,7 @@ impl Warden {
     fn take_over(&self, bundle: Bundle) -> Result<(), BundleError> {
         self.audit.ready()?;
         self.pass_gate(&bundle)?;
+        self.pass_replay(&bundle, false)?;
         let _gate = self.schema_gate.write();
         self.adopt_schema(&bundle)?;
         self.store.keep_links(bundle.links())?;

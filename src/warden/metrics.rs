@@ -35,6 +35,7 @@ pub struct Metrics {
     credentials: Family<Labels<1>, Counter>,
     auth_failures: Family<Labels<1>, Counter>,
     rejected: Family<Labels<1>, Counter>,
+    shadow: Family<Labels<1>, Counter>,
     batch_size: Histogram,
     searches: Family<Labels<2>, Counter>,
     search_durations: Family<Labels<1>, Histogram, fn() -> Histogram>,
@@ -65,6 +66,7 @@ impl Metrics {
             credentials: Family::default(),
             auth_failures: Family::default(),
             rejected: Family::default(),
+            shadow: Family::default(),
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             searches: Family::default(),
             search_durations: Family::new_with_constructor(durations),
@@ -99,6 +101,7 @@ impl Metrics {
         r.register("auth_failures", "Requests without a valid key for their route", self.auth_failures.clone());
         r.register("credentials", "Credentials that clients presented", self.credentials.clone());
         r.register("requests_rejected", "Requests over a limit or malformed", self.rejected.clone());
+        r.register("shadow_decisions", "What shadow policies would have answered", self.shadow.clone());
         r.register("batch_size", "Questions in one batch", self.batch_size.clone());
         r.register("searches", "Pages of searches, by how candidates were found", self.searches.clone());
         r.register_with_unit(
@@ -170,6 +173,11 @@ impl Metrics {
     /// A request that was refused before it was answered, e.g. `body_too_large`.
     pub fn rejected(&self, reason: &'static str) {
         self.rejected.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// What shadow policies would have answered: `same`, `widened`, `narrowed`, …
+    pub(super) fn shadowed(&self, result: &'static str) {
+        self.shadow.get_or_create(&[("result", result)]).inc();
     }
 
     /// The number of questions in a batch.

@@ -121,6 +121,16 @@ impl Warden {
         Ok(Session::of_past(self, api, bundle, reader, at))
     }
 
+    /// The policies that a server served last from this store, as far as it remembers.
+    pub(super) fn served_before(&self) -> Result<Option<Arc<Bundle>>, BundleError> {
+        let found = source(&*self.store.read()?)?;
+        let built = found.map(|(hash, source)| self.past_bundle(&hash, source));
+        built.transpose().map_err(|error| match error {
+            SessionError::Store(error) => BundleError::Store(error),
+            error => BundleError::Flips(error.to_string()),
+        })
+    }
+
     fn past_bundle(&self, hash: &str, source: Vec<u8>) -> Result<Arc<Bundle>, SessionError> {
         let current = self.bundle();
         if current.hash() == hash {

@@ -262,6 +262,9 @@ impl Session<'_> {
         };
         self.decided(&ruling);
         self.record_ruling(&ruling, &question, brought, given == Given::InsteadOfStored, &facts)?;
+        if let Some(shadow) = self.warden.shadow.get().filter(|_| !self.past) {
+            shadow.offer(&ruling, &question, facts.brought());
+        }
         Ok(ruling)
     }
 
@@ -333,6 +336,18 @@ pub(super) struct SessionFacts<'a> {
     cache: Option<&'a FactCache>,
     extra: HashMap<Uid, Fact>,
     given: Given,
+}
+
+impl<'a> SessionFacts<'a> {
+    /// Facts that are read anew, each for itself.
+    pub fn uncached(reader: &'a dyn Reader, extra: HashMap<Uid, Fact>, given: Given) -> Self {
+        Self { reader, cache: None, extra, given }
+    }
+
+    /// What came with the question, and what it stands for.
+    pub fn brought(&self) -> (&HashMap<Uid, Fact>, Given) {
+        (&self.extra, self.given)
+    }
 }
 
 impl SessionFacts<'_> {

@@ -7,6 +7,7 @@ mod import;
 mod lint;
 mod policies;
 mod prove;
+mod replay;
 mod search;
 mod server;
 mod settings;

@@ -34,6 +34,7 @@ mod http_keys;
 mod http_lessons;
 mod http_limits;
 mod http_list;
+mod http_replay;
 mod http_review;
 mod http_routes;
 mod http_support;
