@@ -27,6 +27,7 @@ mod matrix;
 mod new;
 mod prove;
 mod question;
+mod replay;
 mod report;
 mod search;
 mod serve;
@@ -60,6 +61,7 @@ use lint::LintArgs;
 use matrix::MatrixArgs;
 use new::NewArgs;
 use prove::ProveArgs;
+use replay::ReplayArgs;
 use search::SearchArgs;
 use serve::ServeArgs;
 use terminal::{Format, Terminal};
@@ -77,7 +79,7 @@ use who_can::WhoCanArgs;
 ///   2  for `authorize`: denied; else: wrong usage
 ///   3  policies, schema or entities are not valid
 ///   4  `authorize`, `search`: the schema does not know what was asked about; `test`, `matrix`: not as expected;
-///      `prove`: not all is proven; `diff`: widened (5 narrowed, 6 both); `bench`: an answer was wrong;
+///      `prove`: not all is proven; `diff`, `replay`: widened (5 narrowed, 6 both); `bench`: an answer was wrong;
 ///      `verify-search`: the index is wrong
 #[derive(Debug, Parser)]
 #[command(name = "hubwarden", version, verbatim_doc_comment)]
@@ -108,6 +110,8 @@ enum Command {
     Matrix(MatrixArgs),
     /// Show which answers differ between two sets of policies.
     Diff(DiffArgs),
+    /// Ask recorded questions again, of other policies, and show which answers would flip.
+    Replay(ReplayArgs),
     /// Answer one question: may this principal do this action on this resource?
     Authorize(AuthorizeArgs),
     /// Say why: every policy with its clauses, and what would turn a no.
@@ -176,6 +180,7 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
         Command::Test(args) => test::run(args, setting),
         Command::Matrix(args) => matrix::run(args, setting),
         Command::Diff(args) => diff::run(args, setting),
+        Command::Replay(args) => replay::run(args, setting),
         Command::Authorize(args) => authorize::run(args, setting),
         Command::Explain(args) => explain::run(args, setting),
         Command::Search(args) => search::run(args, setting),

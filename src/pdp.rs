@@ -15,6 +15,7 @@ mod compiled;
 mod decide;
 mod engine;
 mod fault;
+mod flip;
 mod format;
 mod gateway;
 mod index;
@@ -39,6 +40,7 @@ pub use clauses::{Clause, ClauseValue, GrantStep, Granted, Inquiry, Keyword, Mut
 pub use decide::{DecideError, Question};
 pub use engine::{PrepareError, Prepared};
 pub use fault::{Fault, Faults};
+pub use flip::{Flip, between};
 pub use format::format_policies;
 pub use gateway::{Gateway, GatewayRule, HttpRequest, Routed, RoutedResource, Unrouted};
 pub use lint::{Lint, RULES as LINT_RULES, Rule as LintRule, Severity, lint};

@@ -18,9 +18,11 @@
 mod batch;
 #[cfg(test)]
 mod conformance;
+mod history;
 mod key;
 mod links;
 mod memory;
+mod past;
 mod plan;
 mod record;
 mod sled;
@@ -29,11 +31,14 @@ mod view;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use jiff::Timestamp;
 use smol_str::SmolStr;
 
+use crate::clock::rfc3339;
 use crate::entity::{Entity, Link, Uid};
 
 pub use batch::{Batch, Expect, Op};
+pub use history::History;
 pub use memory::MemoryStore;
 pub use sled::{DataLoss, SledOptions, SledStore};
 
@@ -51,6 +56,38 @@ pub struct Revision(pub u64);
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A point in a store's past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    Revision(Revision),
+    /// The revision that was the head then.
+    Time(Timestamp),
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Revision(revision) => write!(f, "revision {revision}"),
+            Self::Time(time) => f.write_str(&rfc3339(*time)),
+        }
+    }
+}
+
+/// Neither a revision nor a time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither a revision, such as 42, nor a time, such as 2026-08-01T12:00:00Z")]
+pub struct MomentError(String);
+
+impl std::str::FromStr for Moment {
+    type Err = MomentError;
+
+    fn from_str(text: &str) -> Result<Self, MomentError> {
+        let revision = text.parse().ok().map(|number| Self::Revision(Revision(number)));
+        let time = || text.parse().ok().map(Self::Time);
+        revision.or_else(time).ok_or_else(|| MomentError(text.to_owned()))
     }
 }
 
@@ -124,11 +161,26 @@ pub enum StoreError {
     /// Data is missing or damaged.
     #[error("the store in {dir} is damaged: {what}; {advice}")]
     Damaged { dir: String, what: String, advice: String },
+    /// The past that was asked for is not remembered, or has not come yet.
+    #[error("{wanted} is out of reach: {}", reach(*.oldest, *.since, *.head))]
+    OutOfReach { wanted: String, oldest: Revision, since: Option<Timestamp>, head: Revision },
+    /// No past is kept of credentials and their like.
+    #[error("the table {0:?} has no past")]
+    NoPast(Table),
     #[error("{what}: {source}")]
     Io { what: String, source: std::io::Error },
     /// Closed, or an earlier write failed half way to the disk: everything is refused until the store is opened again.
     #[error("the store stopped: {0}")]
     Stopped(String),
+}
+
+fn reach(oldest: Revision, since: Option<Timestamp>, head: Revision) -> String {
+    match since {
+        Some(since) => {
+            format!("revisions {oldest} to {head} can be asked about, the first of them of {}", rfc3339(since))
+        }
+        None => format!("the store keeps no past, only its head, revision {head}, can be asked about"),
+    }
 }
 
 /// Called for each committed batch, after it is durable and before any reader sees it, with every changed uid.
@@ -141,6 +193,8 @@ pub struct Stats {
     pub entities: u64,
     pub tombstones: u64,
     pub bytes: u64,
+    /// Records of the past.
+    pub past: u64,
 }
 
 /// An open store.
@@ -151,6 +205,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When the store stopped after a failed write.
     fn read(&self) -> Result<Box<dyn Reader + '_>, StoreError>;
+
+    /// A consistent view of the store as it was, with the entities and [`Table::Meta`] of that moment. As [`Store::read`].
+    ///
+    /// # Errors
+    /// [`StoreError::OutOfReach`], and those of [`Store::read`].
+    fn read_at(&self, moment: Moment) -> Result<Box<dyn Reader + '_>, StoreError>;
 
     /// Applies a batch and returns its revision once it is durable. A batch that changes nothing (it is empty, or deletes
     /// what is not there) returns the head.
@@ -201,6 +261,12 @@ fn random_id() -> Result<String, StoreError> {
 /// A consistent view of a store.
 pub trait Reader {
     fn revision(&self) -> Revision;
+
+    /// When the revision was committed, if the store remembers that.
+    ///
+    /// # Errors
+    /// As [`Reader::get`].
+    fn committed_at(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// # Errors
     /// When the record cannot be read or its checksum is wrong.

@@ -23,7 +23,7 @@ mod yaml;
 
 pub use coverage::{Coverage, Exemptions, Shown, escaped as html_text, html, lcov, text};
 pub use definition::{Suite, load};
-pub use diff::{Asked, Change, Diff, Flip, PolicyChange, asked, asked_of, between, policies as changed_policies};
+pub use diff::{Asked, Change, Diff, PolicyChange, asked, asked_of, policies as changed_policies};
 pub use filter::Filter;
 pub use gate::gate;
 pub use matrix::{

@@ -11,29 +11,36 @@ mod changes;
 mod explain;
 mod keys;
 mod metrics;
+mod past;
 mod reach;
 mod records;
+mod replay;
 mod search;
 mod session;
+mod shadow;
 mod source;
 #[cfg(test)]
 mod tests;
 mod watch;
 mod who_can;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
-pub use bundle::{BundleError, BundleOrigin, BundleStatus, Gate, store_bundle, stored_bundle};
+pub use bundle::{BundleError, BundleOrigin, BundleStatus, Flips, Gate, store_bundle, stored_bundle};
 pub use changes::{Change, ChangeError, DeadId, Patch};
 pub use explain::{Explained, ExplainedClause, Explanation};
 pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
 pub use metrics::Metrics;
+pub use past::Policies;
 pub use reach::{Doing, Place, Reach, ReachLimits};
+pub use replay::{Baseline, Questions, Replay, ReplayError, ReplayFacts, replay};
 pub use search::{Compared, Difference, FoundPage, Laid, Open, PageOf, Sample, SearchError, Way};
 pub use session::{Api, AskError, Asked, Ruling, Session, SessionError, Unasked};
+pub use shadow::{Counts as ShadowCounts, Sample as ShadowSample, ShadowReport};
 pub use source::{SourceError, embedded, embedded_properties, folder, properties, read};
 pub use watch::Watch;
 pub use who_can::{Grant, Grantee, Grantees, WhoCan, resource_named};
@@ -44,6 +51,8 @@ use crate::entity::Uid;
 use crate::pdp::Bundle;
 use crate::store::{Revision, Stats, Store, StoreError};
 use cache::FactCache;
+use past::PastBundles;
+use shadow::Shadow;
 
 /// Memory that built entities may take, in bytes.
 pub const DEFAULT_CACHE_BYTES: u64 = 512 * 1024 * 1024;
@@ -57,7 +66,14 @@ pub struct Warden {
     schema_gate: RwLock<()>,
     /// What bundles must pass, where one was set.
     gate: OnceLock<Gate>,
+    /// How many recorded questions bundles must answer as the one in force does, where that is demanded.
+    replay_gate: OnceLock<usize>,
     cache: Arc<FactCache>,
+    /// Whether it is written down which bundle is in force.
+    remembers: AtomicBool,
+    past_bundles: PastBundles,
+    /// Policies that are asked everything, and answer nobody.
+    shadow: OnceLock<Shadow>,
     keys: Keys,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -115,8 +131,12 @@ impl Warden {
             bundle: ArcSwap::from_pointee(bundle),
             schema_gate: RwLock::new(()),
             gate: OnceLock::new(),
+            replay_gate: OnceLock::new(),
             store,
             cache,
+            remembers: AtomicBool::new(false),
+            past_bundles: PastBundles::default(),
+            shadow: OnceLock::new(),
             keys,
             clock,
             metrics,
@@ -171,6 +191,9 @@ impl Warden {
     /// # Errors
     /// What could not be written.
     pub fn close(&self) -> Result<(), StoreError> {
+        if let Some(shadow) = self.shadow.get() {
+            shadow.close();
+        }
         self.audit.close();
         self.store.close()
     }

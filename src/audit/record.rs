@@ -67,6 +67,8 @@ pub struct DecisionRecord<'a> {
     pub reason: Option<ReasonCode<'a>>,
     pub errors: Vec<PolicyFault<'a>>,
     pub duration_us: u64,
+    /// The time that was decided for, when that was not now: the revision is one of the past then.
+    pub as_of: Option<&'a str>,
 }
 
 /// One page of a search: what was asked, and how much was found.
@@ -183,6 +185,8 @@ struct DecisionBody<'a> {
     reason: Option<&'a ReasonCode<'a>>,
     errors: &'a [PolicyFault<'a>],
     duration_us: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -262,6 +266,7 @@ impl DecisionRecord<'_> {
             reason: self.reason.as_ref(),
             errors: &self.errors,
             duration_us: self.duration_us,
+            as_of: self.as_of,
         })
     }
 }

@@ -94,6 +94,7 @@ fn decision<'a>(user: &'a Uid, resource: &'a Uid, action: &'a Uid) -> DecisionRe
         reason: None,
         errors: Vec::new(),
         duration_us: 12,
+        as_of: None,
     }
 }
 

@@ -7,7 +7,6 @@ use clap::Args;
 use super::Setting;
 use super::exit::{Exit, Failure};
 use super::question::QuestionArgs;
-use crate::warden::Api;
 use report::Report;
 
 /// Exit codes: 0 allow, 2 deny, 1 failure, 3 invalid input, 4 the schema does not know what was asked about.
@@ -19,8 +18,10 @@ pub(super) struct AuthorizeArgs {
 
 pub(super) fn run(args: &AuthorizeArgs, setting: &Setting) -> Result<Exit, Failure> {
     let report = match args.question.client(setting)? {
-        Some(client) => serde_json::from_value(client.post("/v1/authorize", &args.question.request()?)?)
-            .map_err(|error| Failure::new(format!("the server's answer is not understood: {error}")))?,
+        Some(client) => {
+            serde_json::from_value(client.post(&args.question.path("/v1/authorize"), &args.question.request()?)?)
+                .map_err(|error| Failure::new(format!("the server's answer is not understood: {error}")))?
+        }
         None => ask(&args.question, setting)?,
     };
     setting.terminal.print(&report, &report)?;
@@ -29,9 +30,10 @@ pub(super) fn run(args: &AuthorizeArgs, setting: &Setting) -> Result<Exit, Failu
 
 fn ask(question: &QuestionArgs, setting: &Setting) -> Result<Report, Failure> {
     let warden = question.warden(setting)?;
-    let session = warden.session(Api::Cli, None)?;
+    let session = question.session(&warden, setting)?;
     let ruled = session.ask(question.asked(&session)?);
+    let as_of = session.as_of().map(str::to_owned);
     drop(session);
     warden.close()?;
-    Ok(Report::new(&ruled?, question.is_stored(setting)))
+    Ok(Report::new(&ruled?, question.is_stored(setting), as_of))
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::audit::AuditConfig;
 use super::exit::Failure;
-use super::serve::{LimitsConfig, LogFormat, PoliciesFrom};
+use super::serve::{GateSpec, HistoryConfig, LimitsConfig, LogFormat, PoliciesFrom};
 use super::terminal::{Color, Format};
 use crate::suite::yaml_fault;
 
@@ -65,12 +65,15 @@ pub(super) struct Config {
     pub token_prefix: Option<String>,
     pub listen: Option<SocketAddr>,
     pub policies_from: Option<PoliciesFrom>,
-    pub gate: Option<PathBuf>,
+    pub gate: Option<GateSpec>,
+    pub shadow: Option<PathBuf>,
+    pub shadow_schema: Option<PathBuf>,
     pub public_url: Option<String>,
     pub log: Option<String>,
     pub log_format: Option<LogFormat>,
     pub limits: LimitsConfig,
     pub audit: AuditConfig,
+    pub history: HistoryConfig,
     pub format: Option<Format>,
     pub color: Option<Color>,
 }
@@ -95,10 +98,12 @@ impl Config {
     fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
         let mut config: Self = serde_saphyr::from_str(text).map_err(|error| Failure::new(fault(&error, text, path)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let Self { policies, schema, data, gate, key_file, token_key_file, audit, .. } = &mut config;
+        let Self { policies, schema, data, gate, shadow, shadow_schema, key_file, token_key_file, audit, .. } =
+            &mut config;
         let (audit_key, audit_file) = audit.paths();
-        let paths = [policies, schema, data, gate, key_file, token_key_file, audit_key];
-        for relative in paths.into_iter().flatten().chain(audit_file) {
+        let tests = gate.as_mut().and_then(|gate| gate.tests.as_mut());
+        let paths = [policies, schema, data, shadow, shadow_schema, key_file, token_key_file, audit_key];
+        for relative in paths.into_iter().flatten().chain(tests).chain(audit_file) {
             *relative = folder.join(&*relative);
         }
         Ok(config)

@@ -13,7 +13,7 @@ use super::exit::Failure;
 use crate::audit::{Damaged, Log};
 use crate::clock::Clock;
 use crate::pdp::{Bundle, BundleSource};
-use crate::store::{DataLoss, SledOptions, SledStore, Store, StoreError};
+use crate::store::{DataLoss, History, SledOptions, SledStore, Store, StoreError};
 use crate::warden::{BundleError, BundleOrigin, DEFAULT_CACHE_BYTES, Warden, embedded, folder, stored_bundle};
 
 /// Where entities are kept when nothing says otherwise.
@@ -57,10 +57,21 @@ impl DataArgs {
         if self.accept_data_loss { Damaged::GoOn } else { Damaged::Refuse }
     }
 
+    /// Opens the store for a command that works on it and ends. How long the past is kept is a server's to say.
     pub fn open(&self, setting: &Setting, missing: Missing) -> Result<Arc<dyn Store>, Failure> {
+        self.open_with(setting, missing, None)
+    }
+
+    /// Opens the store for a server, which keeps its past so long.
+    pub fn open_with(
+        &self,
+        setting: &Setting,
+        missing: Missing,
+        history: Option<History>,
+    ) -> Result<Arc<dyn Store>, Failure> {
         let dir = self.folder(setting);
         let data_loss = if self.accept_data_loss { DataLoss::Accept } else { DataLoss::Refuse };
-        open(&dir, missing, SledOptions { data_loss, ..setting.config.limits.store() })
+        open(&dir, missing, SledOptions { data_loss, history, ..setting.config.limits.store() })
     }
 }
 
@@ -119,7 +130,7 @@ impl From<BundleError> for Failure {
             BundleError::NotConforming { .. } => Self::invalid(format!(
                 "{error}\nname the policies and the schema that this store is used with: `--policies DIR --schema FILE`"
             )),
-            BundleError::Gate(_) => Self::invalid(error.to_string()),
+            BundleError::Gate(_) | BundleError::Flips(_) => Self::invalid(error.to_string()),
             error => Self::new(error.to_string()),
         }
     }

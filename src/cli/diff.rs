@@ -85,7 +85,7 @@ pub(super) fn run(args: &DiffArgs, setting: &Setting) -> Result<Exit, Failure> {
     Ok(exit(diff.widened(), diff.narrowed()))
 }
 
-fn exit(widened: bool, narrowed: bool) -> Exit {
+pub(super) fn exit(widened: bool, narrowed: bool) -> Exit {
     match (widened, narrowed) {
         (false, false) => Exit::Success,
         (true, false) => Exit::Widened,

@@ -12,7 +12,6 @@ use super::question::QuestionArgs;
 use super::report::{list_of, text_of};
 use super::terminal::Format;
 use crate::http::ExplainReply;
-use crate::warden::Api;
 
 /// Exit codes as of `authorize`: 0 allow, 2 deny, 1 failure, 3 invalid input, 4 the schema does not know it.
 #[derive(Debug, Args)]
@@ -36,7 +35,7 @@ enum Output {
 
 pub(super) fn run(args: &ExplainArgs, setting: &Setting) -> Result<Exit, Failure> {
     let explanation = match args.question.client(setting)? {
-        Some(client) => client.post("/v1/explain", &args.question.request()?)?,
+        Some(client) => client.post(&args.question.path("/v1/explain"), &args.question.request()?)?,
         None => here(&args.question, setting)?,
     };
     let terminal = &setting.terminal;
@@ -50,12 +49,12 @@ pub(super) fn run(args: &ExplainArgs, setting: &Setting) -> Result<Exit, Failure
 
 fn here(question: &QuestionArgs, setting: &Setting) -> Result<Json, Failure> {
     let warden = question.warden(setting)?;
-    let session = warden.session(Api::Cli, None)?;
+    let session = question.session(&warden, setting)?;
     let explained = session.explain(question.asked(&session)?);
+    let as_of = session.as_of().map(str::to_owned);
     drop(session);
     warden.close()?;
-    let explanation = explained?;
-    serde_json::to_value(ExplainReply::from(explanation)).map_err(|error| Failure::new(error.to_string()))
+    serde_json::to_value(ExplainReply::of(explained?, as_of)).map_err(|error| Failure::new(error.to_string()))
 }
 
 /// The policies worth telling, those that decided first. A forbid that did not apply says little, and there are many.

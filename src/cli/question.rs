@@ -18,9 +18,10 @@ use super::exit::Failure;
 use crate::audit::Log;
 use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::entity::Entity;
+use crate::http::percent_encode;
 use crate::pdp::{Bundle, DecideError};
-use crate::store::{MemoryStore, Store};
-use crate::warden::{AskError, Asked, Session, SessionError, Warden};
+use crate::store::{MemoryStore, Moment, Store};
+use crate::warden::{Api, AskError, Asked, Policies, Session, SessionError, Warden};
 use written::Written;
 pub(super) use written::{context_of, entity_of};
 
@@ -51,8 +52,11 @@ pub(super) struct QuestionArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["principal", "action", "resource", "context"])]
     request_json: Option<PathBuf>,
     /// The time to decide for [default: now]
-    #[arg(long, value_name = "RFC3339")]
+    #[arg(long, value_name = "RFC3339", conflicts_with = "as_of")]
     now: Option<Timestamp>,
+    /// Decide on what a store or a server knew then, by the policies of then, or by `--policies`: a revision, or a time
+    #[arg(long, value_name = "REVISION|RFC3339")]
+    as_of: Option<Moment>,
 }
 
 impl QuestionArgs {
@@ -64,6 +68,27 @@ impl QuestionArgs {
     /// Whether a store is asked, and not files alone.
     pub fn is_stored(&self, setting: &Setting) -> bool {
         self.data.named(setting).is_some()
+    }
+
+    /// Where a server is asked: at a path, about now or about then.
+    pub fn path(&self, path: &str) -> String {
+        match &self.as_of {
+            None => path.to_owned(),
+            Some(Moment::Revision(revision)) => format!("{path}?as_of={revision}"),
+            Some(Moment::Time(time)) => format!("{path}?as_of={}", percent_encode(&time.to_string())),
+        }
+    }
+
+    /// Where the question is asked here.
+    pub fn session<'w>(&self, warden: &'w Warden, setting: &Setting) -> Result<Session<'w>, Failure> {
+        let Some(moment) = self.as_of else {
+            return Ok(warden.session(Api::Cli, None)?);
+        };
+        if !self.is_stored(setting) {
+            return Err(Failure::usage("only a store has a past: `--as-of` goes with `--data` or `--server`"));
+        }
+        let policies = if self.bundle.is_flagged() { Policies::OfNow } else { Policies::OfThen };
+        Ok(warden.session_at(Api::Cli, moment, policies)?)
     }
 
     /// The question as a server's API takes it.

@@ -1,6 +1,7 @@
 //! `hubwarden serve`: wires a store, a bundle and the HTTP front end together, and runs until it is told to stop.
 
 mod demo;
+mod gate;
 mod limits;
 mod logging;
 
@@ -25,10 +26,10 @@ use crate::clock::SystemClock;
 use crate::http::{ServeError, ServeOptions, Server};
 use crate::hub::Hub;
 use crate::store::Store;
-use crate::suite;
 use crate::warden::{BundleOrigin, Warden, Watch, embedded, folder, store_bundle, stored_bundle};
 use demo::Demo;
-pub(super) use limits::LimitsConfig;
+pub(super) use gate::GateSpec;
+pub(super) use limits::{HistoryConfig, LimitsConfig};
 use logging::LogArgs;
 pub(super) use logging::LogFormat;
 
@@ -48,9 +49,16 @@ pub(super) struct ServeArgs {
     /// Who owns the policies: a folder (or the program itself), or the store, through the API
     #[arg(long, value_enum, env = "HUBWARDEN_POLICIES_FROM")]
     policies_from: Option<PoliciesFrom>,
-    /// Suites that policies must pass before they take over, also the first ones
-    #[arg(long, value_name = "DIR", env = "HUBWARDEN_GATE")]
-    gate: Option<PathBuf>,
+    /// What policies must pass before they take over, also the first ones: a folder of suites, or `tests=DIR`, `replay`,
+    /// `replay=N`, with commas between. `replay` asks the last N recorded questions again, and refuses what flips them
+    #[arg(long, value_name = "GATE", env = "HUBWARDEN_GATE")]
+    gate: Option<GateSpec>,
+    /// Folder of candidate policies, which are asked every question, too, and answer nobody; followed like `--policies`
+    #[arg(long, value_name = "DIR", env = "HUBWARDEN_SHADOW")]
+    shadow: Option<PathBuf>,
+    /// Their schema file [default: that of `--schema`]
+    #[arg(long, value_name = "FILE", env = "HUBWARDEN_SHADOW_SCHEMA")]
+    shadow_schema: Option<PathBuf>,
     /// The address that clients reach this server at, as published in metadata
     #[arg(long, value_name = "URL", env = "HUBWARDEN_PUBLIC_URL")]
     public_url: Option<String>,
@@ -61,7 +69,7 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     log: LogArgs,
     /// Serve an example hub from a temporary folder, and print questions worth asking
-    #[arg(long, conflicts_with_all = ["data", "policies", "schema", "policies_from", "gate"])]
+    #[arg(long, conflicts_with_all = ["data", "policies", "schema", "policies_from", "gate", "shadow"])]
     demo: bool,
 }
 
@@ -85,9 +93,11 @@ pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> 
     });
     let folder = demo.as_ref().map_or_else(|| args.data.folder(setting), |demo| demo.folder().to_owned());
     let hub = Arc::new(args.hub.open(Arc::clone(&warden), &folder, setting)?);
-    if let Some(suites) = args.gate.clone().or_else(|| setting.config.gate.clone()) {
-        warden.guard(Box::new(move |bundle| suite::gate(bundle, std::slice::from_ref(&suites))))?;
+    if let Some(gate) = args.gate.clone().or_else(|| setting.config.gate.clone()) {
+        gate.guard(&warden)?;
     }
+    shadow(args, &warden, setting)?;
+    warden.remember_policies()?;
     let options = ServeOptions {
         public_url: args.public_url.clone().or_else(|| setting.config.public_url.clone()),
         limits: setting.config.limits.limits(),
@@ -97,7 +107,7 @@ pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> 
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    let watch = Watch::start(Arc::clone(&warden));
+    let watches = (Watch::start(Arc::clone(&warden)), Watch::shadow(Arc::clone(&warden)));
     runtime.block_on(async {
         // Handlers for signals first: who reads that it listens may stop it at once.
         let stop = Stop::new()?;
@@ -111,10 +121,23 @@ pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> 
     })?;
     // Also waits for a write that is under way.
     drop(runtime);
-    drop(watch);
+    drop(watches);
     hub.write_last_uses()?;
     warden.close()?;
     Ok(Exit::Success)
+}
+
+/// Asks the candidate policies that are named, too.
+fn shadow(args: &ServeArgs, warden: &Warden, setting: &Setting) -> Result<(), Failure> {
+    let Some(policies) = args.shadow.clone().or_else(|| setting.config.shadow.clone()) else {
+        return Ok(());
+    };
+    let named = args.shadow_schema.clone().or_else(|| setting.config.shadow_schema.clone());
+    let schema = match (named, args.bundle.paths(setting)?) {
+        (Some(schema), _) | (None, Some((_, schema))) => schema,
+        (None, None) => return Err(Failure::new("the shadow policies need their schema: `--shadow-schema FILE`")),
+    };
+    Ok(warden.shadow(policies, schema)?)
 }
 
 /// Writes down when tokens were last used, now and then.
@@ -141,7 +164,7 @@ fn announce(server: &Server, demo: Option<&Demo>, setting: &Setting) -> Result<(
 }
 
 fn warden(args: &ServeArgs, setting: &Setting) -> Result<Warden, Failure> {
-    let store = args.data.open(setting, Missing::Create)?;
+    let store = args.data.open_with(setting, Missing::Create, Some(setting.config.history.history()))?;
     let folder_of_store = args.data.folder(setting);
     let damaged = args.data.damaged();
     let log = audit::open(&folder_of_store, store.as_ref(), Process::Server, damaged, Some(&args.audit), setting)?;

@@ -46,6 +46,9 @@ pub struct AuthorizeReply {
     reason: Option<ReasonBody>,
     errors: Vec<PolicyErrorBody>,
     revision: u64,
+    /// The time that was decided for, in an answer about the past.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<String>,
     bundle: String,
     decision_id: String,
 }
@@ -54,13 +57,17 @@ pub async fn answer(call: Call) -> Answered {
     let json = call.json()?;
     let fields = Fields::of_body(&json)?;
     if let Some(revision) = fields.number("at_least")? {
+        call.at_present("at_least")?;
         call.app.reach(Revision(revision)).await?;
     }
-    decide(&call, &fields)
+    match call.asks_past() {
+        true => call.blocking(move |call| decide(call, &Fields::of_body(&json)?)).await,
+        false => decide(&call, &fields),
+    }
 }
 
 fn decide(call: &Call, fields: &Fields) -> Answered {
-    let session = call.warden().session(Api::Native, call.at_least)?;
+    let session = call.session(Api::Native)?;
     let ruling = session.ask(asked(call, &session, fields)?)?;
     let reply = AuthorizeReply {
         decision: if ruling.answer.allowed() { "allow" } else { "deny" },
@@ -68,6 +75,7 @@ fn decide(call: &Call, fields: &Fields) -> Answered {
         reason: question::reason(&ruling.answer),
         errors: question::errors(&ruling.answer),
         revision: ruling.revision.0,
+        as_of: session.as_of().map(str::to_owned),
         bundle: ruling.bundle.to_string(),
         decision_id: ruling.id.to_string(),
     };

@@ -12,7 +12,7 @@ use super::policies::tagged;
 use super::record;
 use super::reply::{Answered, Reply};
 use crate::pdp::BundleSource;
-use crate::warden::BundleError;
+use crate::warden::{BundleError, Flips};
 
 /// The files of a bundle.
 #[derive(Serialize, ToSchema)]
@@ -75,8 +75,9 @@ pub async fn put(call: Call) -> Answered {
         Some(Tag::Is(hash)) => Some(hash),
         Some(Tag::Weak(_)) => return Err(Failure::precondition("a weak tag never matches for a change")),
     };
+    let flips = if call.query.flag("accept_flips")? { Flips::Accept } else { Flips::Refuse };
     call.blocking(move |call| {
-        let bundle = call.warden().put_bundle(source, expect.as_deref()).map_err(refused)?;
+        let bundle = call.warden().put_bundle(source, expect.as_deref(), flips).map_err(refused)?;
         let revision = call.warden().revision()?;
         record::changed(call, bundle.hash(), bundle.policies().count(), revision);
         let reply = BundleChangeReply { hash: bundle.hash().to_owned(), revision: revision.0 };
@@ -100,6 +101,7 @@ fn refused(error: BundleError) -> Failure {
             conflict("entities_do_not_conform").detailed(json!({"entities": count}))
         }
         BundleError::Gate(_) => Failure::new(StatusCode::BAD_REQUEST, "tests_failed", message),
+        BundleError::Flips(_) => conflict("decisions_flip"),
         BundleError::ReadOnly(_) => conflict("read_only"),
         BundleError::Conflict(hash) => Failure::precondition(message).detailed(json!({"bundle": hash})),
         BundleError::Store(error) => error.into(),

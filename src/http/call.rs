@@ -18,11 +18,18 @@ use super::request_id::RequestId;
 use super::routes::Route;
 use crate::audit::Request;
 use crate::hub::Hub;
-use crate::store::Revision;
-use crate::warden::Warden;
+use crate::store::{Moment, MomentError, Revision};
+use crate::warden::{Api, Policies, Scope, Session, Warden};
 
 /// A question or change must see at least this revision.
 pub const AT_LEAST: HeaderName = HeaderName::from_static("hubwarden-at-least");
+
+/// The query parameter of questions about the past, and what it is.
+const AS_OF: &str = "as_of";
+pub const AS_OF_QUERY: (&str, &str) = (
+    AS_OF,
+    "a revision or a time (RFC 3339): decides on the facts and by the policies of then; needs the scope `audit`",
+);
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +78,38 @@ impl Call {
     /// 400 when a condition is malformed.
     pub fn conditions(&self) -> Result<Conditions, Failure> {
         Conditions::read(&self.headers)
+    }
+
+    /// Whether the question is about the past. Then it may take what blocks.
+    pub fn asks_past(&self) -> bool {
+        self.query.get(AS_OF).is_some()
+    }
+
+    /// Refuses `field` in a question about the past.
+    ///
+    /// # Errors
+    /// 400.
+    pub fn at_present(&self, field: &str) -> Result<(), Failure> {
+        match self.asks_past() {
+            true => Err(Failure::invalid(field, format!("`{field}` and `as_of` do not go together"))),
+            false => Ok(()),
+        }
+    }
+
+    /// The session that a question is to be asked in: at the head, or as of an earlier moment.
+    ///
+    /// # Errors
+    /// 400 for what is no moment; 403 for who may not see the past; 404 for a moment that is out of reach.
+    pub fn session(&self, api: Api) -> Result<Session<'_>, Failure> {
+        let Some(text) = self.query.get(AS_OF) else {
+            return Ok(self.warden().session(api, self.at_least)?);
+        };
+        self.caller.need(Scope::Audit, "`as_of`, which tells of the past,")?;
+        if self.at_least.is_some() {
+            self.at_present("Hubwarden-At-Least")?;
+        }
+        let moment: Moment = text.parse().map_err(|error: MomentError| Failure::invalid(AS_OF, error.to_string()))?;
+        Ok(self.warden().session_at(api, moment, Policies::OfThen)?)
     }
 
     /// Runs what blocks, or takes long, on a thread for it.

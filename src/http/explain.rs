@@ -35,6 +35,9 @@ pub struct ExplainReply {
     /// What would turn a no, the smallest changes first; each was tried.
     remedies: Vec<RemedyBody>,
     revision: u64,
+    /// The time that was decided for, in an answer about the past.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<String>,
     bundle: String,
     decision_id: String,
 }
@@ -52,21 +55,24 @@ struct RemedyBody {
 pub async fn answer(call: Call) -> Answered {
     let json = call.json()?;
     if let Some(revision) = Fields::of_body(&json)?.number("at_least")? {
+        call.at_present("at_least")?;
         call.app.reach(Revision(revision)).await?;
     }
     // It decides again and again to find what would turn a no: no work for a thread that serves others.
     call.blocking(move |call| {
-        let session = call.warden().session(Api::Explain, call.at_least)?;
+        let session = call.session(Api::Explain)?;
         let asked = authorize::asked(call, &session, &Fields::of_body(&json)?)?;
         let explanation = session.explain(asked)?;
         let (revision, bundle) = (explanation.ruling.revision, explanation.ruling.bundle.to_string());
-        Ok(Reply::ok(&ExplainReply::from(explanation)).at(revision).of_bundle(bundle))
+        let as_of = session.as_of().map(str::to_owned);
+        Ok(Reply::ok(&ExplainReply::of(explanation, as_of)).at(revision).of_bundle(bundle))
     })
     .await
 }
 
-impl From<Explanation> for ExplainReply {
-    fn from(explanation: Explanation) -> Self {
+impl ExplainReply {
+    /// `as_of` is the time that was decided for, if that was not now.
+    pub fn of(explanation: Explanation, as_of: Option<String>) -> Self {
         let answer = explanation.ruling.answer;
         let remedies = explanation.remedies.iter().map(|remedy| RemedyBody {
             sentence: say_remedy(remedy),
@@ -90,6 +96,7 @@ impl From<Explanation> for ExplainReply {
             policies: explanation.policies,
             visibility: explanation.visibility,
             revision: explanation.ruling.revision.0,
+            as_of,
             bundle: explanation.ruling.bundle.to_string(),
             decision_id: explanation.ruling.id.to_string(),
         }

@@ -224,7 +224,14 @@ impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         let message = error.to_string();
         match error {
+            SessionError::Store(StoreError::OutOfReach { .. }) => {
+                Self::new(StatusCode::NOT_FOUND, "out_of_reach", message).at("as_of")
+            }
             SessionError::Store(error) => error.into(),
+            SessionError::Future(_) => Self::invalid("as_of", message),
+            SessionError::PoliciesUnknown(_) | SessionError::PoliciesInvalid(_) => {
+                Self::new(StatusCode::NOT_FOUND, "policies_unknown", message).at("as_of")
+            }
             SessionError::Behind { wanted, head } => Self::unavailable("revision_not_reached", message)
                 .detailed(serde_json::json!({"wanted": wanted.0, "head": head.0})),
         }

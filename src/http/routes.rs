@@ -10,11 +10,11 @@ use std::pin::Pin;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-use super::call::Call;
+use super::call::{AS_OF_QUERY, Call};
 use super::reply::Answered;
 use super::{
     audit, auth_check, authorize, authzen, body, bundle, check, credentials, entities, explain, forward_auth, health,
-    introspect, is_authorized, keys, metrics, openapi, policies, tokens, who_can, whoami,
+    introspect, is_authorized, keys, metrics, openapi, policies, replay, shadow, tokens, who_can, whoami,
 };
 use crate::warden::Scope;
 
@@ -104,12 +104,12 @@ static ROUTES: &[Route] = &[
     // ---- the standard API
     decides("/access/v1/evaluation", |call| Box::pin(authzen::evaluation::answer(call)))
         .about("Answers one question (AuthZEN Access Evaluation).")
-        .query(&[("explain", "`true` for the reason in `context`")])
+        .query(&[("explain", "`true` for the reason in `context`"), AS_OF_QUERY])
         .takes::<authzen::EvaluationRequest>()
         .gives::<authzen::DecisionReply>(),
     decides("/access/v1/evaluations", |call| Box::pin(authzen::evaluations::answer(call)))
         .about("Answers a batch of questions at one revision (AuthZEN Access Evaluations).")
-        .query(&[("explain", "`true` for the reasons in `context`")])
+        .query(&[("explain", "`true` for the reasons in `context`"), AS_OF_QUERY])
         .takes::<authzen::EvaluationsRequest>()
         .gives::<authzen::EvaluationsReply>(),
     // A search says what as many evaluations would say, so it takes what they take.
@@ -134,6 +134,7 @@ static ROUTES: &[Route] = &[
     // ---- questions in Cedar's terms
     decides("/v1/authorize", |call| Box::pin(authorize::answer(call)))
         .about("Answers one question, with the reason.")
+        .query(&[AS_OF_QUERY])
         .takes::<authorize::AuthorizeRequest>()
         .gives::<authorize::AuthorizeReply>(),
     decides("/v1/is_authorized", |call| Box::pin(is_authorized::answer(call)))
@@ -142,6 +143,7 @@ static ROUTES: &[Route] = &[
         .gives::<is_authorized::IsAuthorizedReply>(),
     route(Verb::Post, "/v1/explain", AUDIT, Effect::Decides, |call| Box::pin(explain::answer(call)))
         .about("Answers one question and says why: every policy with its clauses, and what would turn a no.")
+        .query(&[AS_OF_QUERY])
         .takes::<authorize::AuthorizeRequest>()
         .gives::<explain::ExplainReply>(),
     // ---- reports
@@ -287,6 +289,10 @@ static ROUTES: &[Route] = &[
         .gives::<bundle::BundleReply>(),
     route(Verb::Put, "/v1/bundle", ADMIN, Effect::Changes, |call| Box::pin(bundle::put(call)))
         .about("Replaces the bundle, when the store owns it.")
+        .query(&[(
+            "accept_flips",
+            "`true` to take it over although recorded decisions flip, where a replay is demanded",
+        )])
         .takes_bulk::<bundle::BundleBody>(body::JSON)
         .gives::<bundle::BundleChangeReply>(),
     // ---- keys
@@ -306,6 +312,13 @@ static ROUTES: &[Route] = &[
     reads("/v1/audit/{decision_id}", AUDIT, |call| Box::pin(audit::one(call)))
         .about("The record of one decision.")
         .gives::<audit::AuditRecordReply>(),
+    route(Verb::Post, "/v1/replay", AUDIT, Effect::Reads, |call| Box::pin(replay::answer(call)))
+        .about("Asks recorded questions again, of other policies, and tells which answers would flip.")
+        .takes_bulk::<replay::ReplayRequest>(body::JSON)
+        .gives::<replay::ReplayReply>(),
+    reads("/v1/shadow", AUDIT, |call| Box::pin(shadow::answer(call)))
+        .about("How the shadow policies would have answered the questions since they were loaded.")
+        .gives::<shadow::ShadowReply>(),
     // ---- running it
     quiet("/health/live", Access::Public, |call| Box::pin(health::live(call)))
         .about("Whether the process answers.")

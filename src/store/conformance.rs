@@ -6,18 +6,36 @@
 mod concurrency;
 mod links;
 mod model;
+mod past;
 mod reads;
 mod writes;
 
+use std::sync::Arc;
+
 use tempfile::TempDir;
 
-use super::{Batch, MemoryStore, Reader, SledOptions, SledStore, Store};
+use super::{Batch, History, MemoryStore, Reader, SledOptions, SledStore, Store};
+use crate::clock::FixedClock;
 use crate::entity::{Entity, Uid};
 
 /// An empty store, and its folder if it has one.
 struct Fresh {
     store: Box<dyn Store>,
     _dir: Option<TempDir>,
+}
+
+/// Opens a store that keeps its past so long, by this clock.
+type Past = fn(History, Arc<FixedClock>) -> Fresh;
+
+fn memory_past(history: History, clock: Arc<FixedClock>) -> Fresh {
+    Fresh { store: Box::new(MemoryStore::with(history, Arc::new(clock)).unwrap()), _dir: None }
+}
+
+fn sled_past(history: History, clock: Arc<FixedClock>) -> Fresh {
+    let dir = TempDir::new().unwrap();
+    let options = SledOptions { cache_capacity: 8 << 20, history: Some(history), ..SledOptions::default() };
+    let store = SledStore::open_with(dir.path(), options, Arc::new(clock)).unwrap();
+    Fresh { store: Box::new(store), _dir: Some(dir) }
 }
 
 fn memory() -> Fresh {
@@ -78,6 +96,34 @@ macro_rules! every_case_on {
     };
 }
 
+/// The same for cases that open their own store.
+macro_rules! every_past_on {
+    ($module:ident, $past:ident: $($case:ident),* $(,)?) => {
+        mod $module {
+            $(
+                #[test]
+                fn $case() {
+                    super::past::$case(super::$past);
+                }
+            )*
+        }
+    };
+}
+
+macro_rules! past {
+    ($module:ident, $past:ident) => {
+        every_past_on! { $module, $past:
+            an_earlier_revision_reads_as_it_was,
+            a_time_finds_the_revision_that_was_the_head_then,
+            what_is_older_than_its_time_is_forgotten_and_said_to_be,
+            no_more_is_remembered_than_allowed,
+            without_a_history_only_the_head_is_told,
+            an_import_into_an_empty_store_leaves_one_record_of_the_past,
+            facts_about_the_store_have_a_past_and_credentials_have_none,
+        }
+    };
+}
+
 macro_rules! conformance {
     ($engine:ident) => {
         every_case_on! { $engine:
@@ -132,3 +178,5 @@ macro_rules! conformance {
 
 conformance!(memory);
 conformance!(sled);
+past!(past_of_memory, memory_past);
+past!(past_of_sled, sled_past);

@@ -6,12 +6,16 @@
 
 use crate::entity::Uid;
 
-use super::Table;
+use super::{Revision, Table};
 
 /// The store's own facts: head revision and counts. One record.
 pub const HEAD: &[u8] = &[0x00];
 /// The first byte of every entity's key.
 pub const ENTITIES: u8 = 0x01;
+/// The first byte of what dates revisions.
+pub const REVISIONS: u8 = 0x07;
+/// The first byte of records as they were before a revision replaced or removed them.
+pub const PAST: u8 = 0x08;
 
 const NUL: u8 = 0x00;
 const TYPE_END: u8 = 0x01;
@@ -70,6 +74,52 @@ fn of_type(type_name: &str, room: usize) -> Vec<u8> {
     key
 }
 
+/// One part of what is remembered of revisions that became durable at once, the last of which is this one.
+pub fn revision(revision: Revision, part: u32) -> Vec<u8> {
+    [&[REVISIONS], revision.0.to_be_bytes().as_slice(), part.to_be_bytes().as_slice()].concat()
+}
+
+/// What the keys of all earlier records of `key` start with. It holds the whole key, with an end that no key contains.
+pub fn past(key: &[u8]) -> Vec<u8> {
+    let mut past = Vec::with_capacity(key.len() + 16);
+    past.push(PAST);
+    for &byte in key {
+        past.push(byte);
+        if byte == NUL {
+            past.push(ESCAPED_NUL);
+        }
+    }
+    past.extend([NUL, TYPE_END]);
+    past
+}
+
+/// The record of `key` as it was before this revision replaced it.
+pub fn before(key: &[u8], replaced: Revision) -> Vec<u8> {
+    let mut past = past(key);
+    past.extend(replaced.0.to_be_bytes());
+    past
+}
+
+/// The key that a record of the past was stored at.
+pub fn present(past: &[u8]) -> Option<Vec<u8>> {
+    let (&PAST, name) = past.split_first()? else {
+        return None;
+    };
+    let mut key = Vec::with_capacity(name.len());
+    let mut bytes = name.iter();
+    loop {
+        match *bytes.next()? {
+            NUL => match *bytes.next()? {
+                ESCAPED_NUL => key.push(NUL),
+                TYPE_END => break,
+                _ => return None,
+            },
+            byte => key.push(byte),
+        }
+    }
+    (bytes.len() == size_of::<u64>()).then_some(key)
+}
+
 /// The uid an entity's key was made of, or nothing when it is no such key.
 pub fn uid(key: &[u8]) -> Option<Uid> {
     let (&ENTITIES, name) = key.split_first()? else {
@@ -108,6 +158,11 @@ pub fn describe(key: &[u8]) -> String {
         (None, Some((tag, _))) if *tag == table(Table::TokenHash) => "the hash of an access token".to_owned(),
         (None, Some((tag, _))) if super::links::KEY == [*tag] => "a part of the index".to_owned(),
         (None, Some(_)) if key == HEAD => "the head record".to_owned(),
+        (None, Some((tag, _))) if *tag == REVISIONS => "the date of a revision".to_owned(),
+        (None, Some((tag, _))) if *tag == PAST => match present(key) {
+            Some(present) => format!("the past of {}", describe(&present)),
+            None => format!("the record at `{}`", key.escape_ascii()),
+        },
         _ => format!("the record at `{}`", key.escape_ascii()),
     }
 }
@@ -130,6 +185,17 @@ mod tests {
                                 c in "[\0\u{1}\u{2}ab\u{7ff}]{0,4}", d in "[\0\u{1}ab]{0,3}") {
             let (left, right) = (Uid::new(a, b), Uid::new(c, d));
             prop_assert_eq!(entity(&left).cmp(&entity(&right)), left.cmp(&right));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_reads_back_from_its_past_and_is_no_prefix_of_another(
+            a in prop::collection::vec(prop_oneof![0..3_u8, 0xFE..=0xFF_u8], 0..6),
+            b in prop::collection::vec(prop_oneof![0..3_u8, 0xFE..=0xFF_u8], 0..6),
+        ) {
+            prop_assert_eq!(present(&before(&a, Revision(7))), Some(a.clone()));
+            prop_assert_eq!(past(&a).starts_with(&past(&b)), a == b);
         }
     }
 

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use parking_lot::{RwLock, RwLockReadGuard};
 
+use super::history::{self, History, Past};
 use super::links::{self, Catalogue, Step};
+use super::past::PastView;
 use super::plan::{Bytes, Counts, Write, plan};
 use super::view::{Keyspace, View, Visit};
+use super::{Batch, CommitError, Moment, Observer, Reader, Revision, Stats, Store, StoreError, key, random_id};
+use crate::clock::{Clock, SystemClock};
 use crate::entity::Link;
-
-use super::{Batch, CommitError, Observer, Reader, Revision, Stats, Store, StoreError, key, random_id};
 
 const PLACE: &str = "memory";
 /// Entities that are taken into the index at once.
@@ -23,12 +25,15 @@ const STEP: usize = 1_000;
 pub struct MemoryStore {
     id: String,
     state: RwLock<State>,
+    history: History,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Default)]
 struct State {
     head: Revision,
     counts: Counts,
+    past: Past,
     records: BTreeMap<Bytes, Bytes>,
     links: Catalogue,
     observers: Vec<Observer>,
@@ -41,7 +46,30 @@ impl MemoryStore {
     /// # Errors
     /// When the system gives no randomness for its id.
     pub fn new() -> Result<Self, StoreError> {
-        Ok(Self { id: random_id()?, state: RwLock::default() })
+        Self::with(History::default(), Arc::new(SystemClock))
+    }
+
+    /// An empty store that keeps its past so long, by this clock.
+    ///
+    /// # Errors
+    /// As [`MemoryStore::new`].
+    pub fn with(history: History, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let past = history::begun(Some(history), clock.now());
+        Ok(Self { id: random_id()?, state: RwLock::new(State { past, ..State::default() }), history, clock })
+    }
+
+    /// Forgets what is due.
+    fn expire(&self, state: &mut State) -> Result<(), StoreError> {
+        while let Some((oldest, expired)) = history::oldest(state.past, PLACE, |from, visit| state.scan(from, visit))? {
+            if !oldest.is_due(state.past, self.history, self.clock.now()) {
+                return Ok(());
+            }
+            for key in expired.keys {
+                state.records.remove(&key);
+            }
+            state.past = expired.past;
+        }
+        Ok(())
     }
 }
 
@@ -56,6 +84,15 @@ impl State {
 
     fn next(&self, key: &[u8]) -> Option<(Bytes, Bytes)> {
         self.from(key).next().map(|(key, value)| (Arc::clone(key), Arc::clone(value)))
+    }
+
+    fn scan(&self, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        for (key, value) in self.from(from) {
+            if let ControlFlow::Break(()) = visit(key, value)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn apply(&mut self, write: Write) {
@@ -73,15 +110,27 @@ impl Store for MemoryStore {
         Ok(Box::new(View(state)))
     }
 
+    fn read_at(&self, moment: Moment) -> Result<Box<dyn Reader + '_>, StoreError> {
+        let state = self.state.read();
+        state.open()?;
+        Ok(Box::new(PastView::open(View(state), moment)?))
+    }
+
     fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
         let mut state = self.state.write();
         state.open()?;
         let next = Revision(state.head.0 + 1);
-        let plan = plan(batch, next, state.counts, PLACE, |key| Ok(state.records.get(key).map(Arc::clone)))?;
+        let mut plan = plan(batch, next, state.counts, PLACE, |key| Ok(state.records.get(key).map(Arc::clone)))?;
         if plan.writes.is_empty() {
             return Ok(state.head);
         }
         let index = links::follow(&state.links, &plan.writes, next, PLACE, |key| Ok(state.next(key)))?;
+        let (past, history) = (state.past, Some(self.history));
+        let remembered = history::remember(&mut plan.writes, past, history, self.clock.now(), next, PLACE)?;
+        let past = remembered.after(past);
+        let dated = history::dated(past, next, &remembered.replaced);
+        state.past = Past { records: past.records + dated.len() as u64, ..past };
+        state.records.extend(dated);
         let mut uids = Vec::new();
         for write in plan.writes.into_iter().chain(index) {
             uids.extend(key::uid(&write.key));
@@ -92,6 +141,7 @@ impl Store for MemoryStore {
         for observer in &state.observers {
             observer(next, &uids);
         }
+        self.expire(&mut state)?;
         Ok(next)
     }
 
@@ -128,6 +178,7 @@ impl Store for MemoryStore {
             entities: state.counts.entities,
             tombstones: state.counts.tombstones,
             bytes: state.records.iter().map(size).sum(),
+            past: state.past.records,
         }
     }
 
@@ -151,6 +202,10 @@ impl Keyspace for RwLockReadGuard<'_, State> {
         self.head
     }
 
+    fn past(&self) -> Past {
+        self.past
+    }
+
     fn place(&self) -> &str {
         PLACE
     }
@@ -164,11 +219,6 @@ impl Keyspace for RwLockReadGuard<'_, State> {
     }
 
     fn scan(&self, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        for (key, value) in self.from(from) {
-            if let ControlFlow::Break(()) = visit(key, value)? {
-                break;
-            }
-        }
-        Ok(())
+        State::scan(self, from, visit)
     }
 }

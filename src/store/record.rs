@@ -70,18 +70,23 @@ impl Body {
     }
 
     /// The record to store at `key`.
-    pub fn seal(mut self, key: &[u8], revision: Revision) -> Vec<u8> {
-        let mut header = [FORMAT, FORMAT, self.kind as u8, 0, 0, 0, 0, 0, 0, 0, 0];
-        for (to, from) in header.iter_mut().skip(3).zip(revision.0.to_be_bytes()) {
-            *to = from;
-        }
-        let body = self.bytes.get(HEADER..).unwrap_or_default();
-        let sum = checksum(key, &header, body).to_be_bytes();
-        for (to, from) in self.bytes.iter_mut().zip(header.into_iter().chain(sum)) {
-            *to = from;
-        }
-        self.bytes
+    pub fn seal(self, key: &[u8], revision: Revision) -> Vec<u8> {
+        sealed(self.bytes, self.kind, key, revision)
     }
+}
+
+/// Fills in the envelope of a record that has room for it.
+fn sealed(mut bytes: Vec<u8>, kind: Kind, key: &[u8], revision: Revision) -> Vec<u8> {
+    let mut header = [FORMAT, FORMAT, kind as u8, 0, 0, 0, 0, 0, 0, 0, 0];
+    for (to, from) in header.iter_mut().skip(3).zip(revision.0.to_be_bytes()) {
+        *to = from;
+    }
+    let body = bytes.get(HEADER..).unwrap_or_default();
+    let sum = checksum(key, &header, body).to_be_bytes();
+    for (to, from) in bytes.iter_mut().zip(header.into_iter().chain(sum)) {
+        *to = from;
+    }
+    bytes
 }
 
 /// Why a record cannot be read.
@@ -99,6 +104,16 @@ pub struct Opened<'a> {
     pub kind: Kind,
     pub revision: Revision,
     pub body: &'a [u8],
+}
+
+impl Opened<'_> {
+    /// The same record, to be stored at another key.
+    pub fn moved_to(&self, key: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEADER + self.body.len());
+        bytes.resize(HEADER, 0);
+        bytes.extend_from_slice(self.body);
+        sealed(bytes, self.kind, key, self.revision)
+    }
 }
 
 /// Checks the record read from `key`.

@@ -30,10 +30,13 @@ use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
+use super::history::{History, Past};
 use super::links::Catalogue;
+use super::past::PastView;
 use super::plan::{Counts, Write};
 use super::view::{Keyspace, View, Visit};
-use super::{Batch, CommitError, Observer, Reader, Revision, Stats, Store, StoreError};
+use super::{Batch, CommitError, Moment, Observer, Reader, Revision, Stats, Store, StoreError};
+use crate::clock::{Clock, SystemClock};
 use crate::entity::Link;
 use committer::{Committer, Request};
 use engine::Engine;
@@ -45,6 +48,8 @@ pub struct SledOptions {
     /// What the engine may cache, in bytes. The process takes three to four times as much.
     pub cache_capacity: u64,
     pub data_loss: DataLoss,
+    /// How long the past is kept. `None` leaves that to another process: what it kept stays, and goes on being kept.
+    pub history: Option<History>,
 }
 
 /// What to do with a folder that holds less than it should.
@@ -57,7 +62,8 @@ pub enum DataLoss {
 
 impl Default for SledOptions {
     fn default() -> Self {
-        Self { cache_capacity: 256 * 1024 * 1024, data_loss: DataLoss::Refuse }
+        let history = Some(History::default());
+        Self { cache_capacity: 256 * 1024 * 1024, data_loss: DataLoss::Refuse, history }
     }
 }
 
@@ -80,6 +86,7 @@ struct Shared {
 struct State {
     head: Revision,
     counts: Counts,
+    past: Past,
     /// INVARIANT: sorted by key, and holds every key at which the engine may differ from `head`.
     pending: Option<Arc<Vec<Write>>>,
     engine: Option<Arc<Engine>>,
@@ -94,13 +101,22 @@ impl SledStore {
     /// # Errors
     /// When another process holds it, when it was written by a newer version, when something is missing or damaged.
     pub fn open(dir: impl AsRef<Path>, options: SledOptions) -> Result<Self, StoreError> {
-        let mut opened = folder::open(dir.as_ref(), options)?;
+        Self::open_with(dir, options, Arc::new(SystemClock))
+    }
+
+    /// As [`SledStore::open`]; revisions are dated by this clock.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub fn open_with(dir: impl AsRef<Path>, options: SledOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let mut opened = folder::open(dir.as_ref(), options, clock.now())?;
         let links = indexing::load(&opened.engine, &mut opened.head, &dir.as_ref().display().to_string())?;
-        let Head { store_id, revision, counts, .. } = opened.head;
+        let Head { store_id, revision, counts, past, .. } = opened.head;
         let engine = Arc::new(opened.engine);
         let state = State {
             head: revision,
             counts,
+            past,
             pending: None,
             engine: Some(Arc::clone(&engine)),
             links: Arc::new(links),
@@ -113,7 +129,8 @@ impl SledStore {
             state: RwLock::new(state),
         });
         let (requests, inbox) = mpsc::channel();
-        let committer = Committer::new(Arc::clone(&shared), engine, opened.lock, store_id.clone());
+        let committer =
+            Committer::new(Arc::clone(&shared), engine, opened.lock, store_id.clone(), options.history, clock);
         let thread = std::thread::Builder::new()
             .name("store committer".to_owned())
             .spawn(move || committer.run(&inbox))
@@ -133,6 +150,10 @@ impl SledStore {
 impl Store for SledStore {
     fn read(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
         Ok(Box::new(self.view()?))
+    }
+
+    fn read_at(&self, moment: Moment) -> Result<Box<dyn Reader + '_>, StoreError> {
+        Ok(Box::new(PastView::open(self.view()?, moment)?))
     }
 
     fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
@@ -163,6 +184,7 @@ impl Store for SledStore {
             entities: state.counts.entities,
             tombstones: state.counts.tombstones,
             bytes: state.engine.as_ref().map_or(0, |engine| engine.size()),
+            past: state.past.records,
         }
     }
 
@@ -234,6 +256,10 @@ impl Keyspace for Snapshot<'_> {
 
     fn revision(&self) -> Revision {
         self.state.head
+    }
+
+    fn past(&self) -> Past {
+        self.state.past
     }
 
     fn place(&self) -> &str {

@@ -5,13 +5,15 @@
 
 use std::ops::ControlFlow;
 
+use jiff::Timestamp;
 use smol_str::SmolStr;
 
 use crate::entity::{Link, Uid};
 
+use super::history::{self, Past};
 use super::links::{self, Catalogue};
 use super::plan::Counts;
-use super::record::{self, Kind, RecordFault};
+use super::record::{self, Kind, Opened, RecordFault};
 use super::{ListQuery, Lookup, Reader, Revision, StoreError, Stored, Table, key};
 
 /// Called with each key and value of a scan.
@@ -22,6 +24,9 @@ pub trait Keyspace {
     type Value: AsRef<[u8]>;
 
     fn revision(&self) -> Revision;
+
+    /// How far back the keys reach.
+    fn past(&self) -> Past;
 
     /// The folder, or another name of the store, for errors.
     fn place(&self) -> &str;
@@ -61,26 +66,45 @@ impl<K: Keyspace> View<K> {
         fault(self.0.place(), key, why)
     }
 
-    fn lookup(&self, key: &[u8], uid: &Uid, value: &[u8]) -> Result<Lookup, StoreError> {
-        let read = || {
-            let opened = record::open(key, value)?;
-            match opened.kind {
-                Kind::Entity => Ok(Lookup::Present(Stored {
-                    entity: record::entity(uid.clone(), opened.body)?,
-                    revision: opened.revision,
-                })),
-                Kind::Tombstone => Ok(Lookup::Deleted(opened.revision)),
-                Kind::Opaque => Err(RecordFault::Damaged("it is no entity")),
-            }
+    pub fn lookup(&self, key: &[u8], uid: &Uid, value: &[u8]) -> Result<Lookup, StoreError> {
+        self.decoded(key, uid, self.opened(key, value)?)
+    }
+
+    /// The entity in a record.
+    pub fn decoded(&self, key: &[u8], uid: &Uid, opened: Opened<'_>) -> Result<Lookup, StoreError> {
+        let read = || match opened.kind {
+            Kind::Entity => Ok(Lookup::Present(Stored {
+                entity: record::entity(uid.clone(), opened.body)?,
+                revision: opened.revision,
+            })),
+            Kind::Tombstone => Ok(Lookup::Deleted(opened.revision)),
+            Kind::Opaque => Err(RecordFault::Damaged("it is no entity")),
         };
         read().map_err(|why| self.fault(key, &why))
     }
 
+    /// # Errors
+    /// A record that cannot be read.
+    pub fn opened<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<Opened<'v>, StoreError> {
+        record::open(key, value).map_err(|why| self.fault(key, &why))
+    }
+
+    /// When a revision was committed, if that is remembered.
+    pub fn committed_at(&self, revision: Revision) -> Result<Option<Timestamp>, StoreError> {
+        let time = history::time_of(&self.0, revision)?;
+        Ok(time.and_then(|time| Timestamp::from_millisecond(time).ok()))
+    }
+
+    /// # Errors
+    /// For the tables of which no past is kept.
+    pub fn has_past(&self, table: Table) -> Result<(), StoreError> {
+        if table == Table::Meta { Ok(()) } else { Err(StoreError::NoPast(table)) }
+    }
+
     fn opaque<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<&'v [u8], StoreError> {
-        match record::open(key, value) {
-            Ok(opened) if opened.kind == Kind::Opaque => Ok(opened.body),
-            Ok(_) => Err(self.fault(key, &RecordFault::Damaged("it is no record of a table"))),
-            Err(why) => Err(self.fault(key, &why)),
+        match self.opened(key, value)? {
+            opened if opened.kind == Kind::Opaque => Ok(opened.body),
+            _ => Err(self.fault(key, &RecordFault::Damaged("it is no record of a table"))),
         }
     }
 
@@ -93,60 +117,28 @@ impl<K: Keyspace> View<K> {
         &self,
         from: &[u8],
         prefix: &[u8],
+        read: &Read<'_>,
         visit: &mut dyn FnMut(Stored) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         self.0.scan(from, &mut |key, value| {
             if !key.starts_with(prefix) {
                 return Ok(ControlFlow::Break(()));
             }
-            Ok(match self.lookup(key, &self.uid(key)?, value)? {
+            Ok(match read(key, &self.uid(key)?, value)? {
                 Lookup::Present(stored) => visit(stored),
                 Lookup::Deleted(_) | Lookup::Absent => ControlFlow::Continue(()),
             })
         })
     }
 
-    /// Reads up to `limit` records from `from` on and counts entities and tombstones; returns how many it read and the
-    /// key to go on from.
-    pub fn verify(&self, from: &[u8], limit: u64, counts: &mut Counts) -> Result<(u64, Option<Vec<u8>>), StoreError> {
-        let (mut records, mut visited) = (0, 0);
-        let mut next = None;
-        self.0.scan(from, &mut |key, value| {
-            if visited == limit {
-                next = Some(key.to_vec());
-                return Ok(ControlFlow::Break(()));
-            }
-            visited += 1;
-            // The index is no record: it follows from the entities.
-            records += u64::from(key.first() != links::KEY.first());
-            if key.first() == Some(&key::ENTITIES) {
-                counts.add(match self.lookup(key, &self.uid(key)?, value)? {
-                    Lookup::Present(_) => Kind::Entity,
-                    Lookup::Deleted(_) | Lookup::Absent => Kind::Tombstone,
-                });
-            } else {
-                self.opaque(key, value)?;
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok((records, next))
-    }
-}
-
-impl<K: Keyspace> Reader for View<K> {
-    fn revision(&self) -> Revision {
-        self.0.revision()
-    }
-
-    fn get(&self, uid: &Uid) -> Result<Lookup, StoreError> {
-        let key = key::entity(uid);
-        match self.0.get(&key)? {
-            Some(value) => self.lookup(&key, uid, value.as_ref()),
-            None => Ok(Lookup::Absent),
-        }
-    }
-
-    fn list(&self, query: &ListQuery, after: Option<&Uid>, limit: usize) -> Result<Vec<Stored>, StoreError> {
+    /// Up to `limit` entities that are present as `read` tells it.
+    pub fn select(
+        &self,
+        query: &ListQuery,
+        after: Option<&Uid>,
+        limit: usize,
+        read: &Read<'_>,
+    ) -> Result<Vec<Stored>, StoreError> {
         let mut found = Vec::new();
         if limit == 0 {
             return Ok(found);
@@ -163,11 +155,11 @@ impl<K: Keyspace> Reader for View<K> {
         if let Some(type_name) = &query.type_name {
             let prefix = key::prefix(type_name, &query.id_prefix);
             let from = from.max(prefix.clone());
-            self.entities(&from, &prefix, &mut take)?;
+            self.entities(&from, &prefix, read, &mut take)?;
             return Ok(found);
         }
         if query.id_prefix.is_empty() {
-            self.entities(&from, &[key::ENTITIES], &mut take)?;
+            self.entities(&from, &[key::ENTITIES], read, &mut take)?;
             return Ok(found);
         }
         // A prefix over all types: hop from type to type and read only where the prefix can be.
@@ -184,7 +176,7 @@ impl<K: Keyspace> Reader for View<K> {
             };
             let prefix = key::prefix(uid.type_name(), &query.id_prefix);
             let mut full = false;
-            self.entities(&from.max(prefix.clone()), &prefix, &mut |stored| {
+            self.entities(&from.max(prefix.clone()), &prefix, read, &mut |stored| {
                 let flow = take(stored);
                 full = flow.is_break();
                 flow
@@ -194,6 +186,74 @@ impl<K: Keyspace> Reader for View<K> {
             }
             from = key::past_type(uid.type_name());
         }
+    }
+
+    /// Reads up to `limit` records from `from` on and counts entities and tombstones; returns how many it read, and the
+    /// key to go on from. The index and the past are read as well, and are not counted.
+    pub fn verify(&self, from: &[u8], limit: u64, counts: &mut Counts) -> Result<(u64, Option<Vec<u8>>), StoreError> {
+        let (mut records, mut visited) = (0, 0);
+        let mut next = None;
+        self.0.scan(from, &mut |key, value| {
+            if visited == limit {
+                next = Some(key.to_vec());
+                return Ok(ControlFlow::Break(()));
+            }
+            visited += 1;
+            match key.first() {
+                Some(&key::ENTITIES) => {
+                    records += 1;
+                    counts.add(match self.lookup(key, &self.uid(key)?, value)? {
+                        Lookup::Present(_) => Kind::Entity,
+                        Lookup::Deleted(_) | Lookup::Absent => Kind::Tombstone,
+                    });
+                }
+                Some(&key::PAST) => self.verify_past(key, value)?,
+                tag => {
+                    // The index follows from the entities.
+                    let is_own = tag != Some(&key::REVISIONS) && tag != links::KEY.first();
+                    records += u64::from(is_own);
+                    self.opaque(key, value)?;
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok((records, next))
+    }
+
+    fn verify_past(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let opened = self.opened(key, value)?;
+        let Some(present) = key::present(key) else {
+            return Err(self.fault(key, &RecordFault::Damaged("its key names no record")));
+        };
+        match key::uid(&present) {
+            Some(uid) => self.decoded(key, &uid, opened).map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How the entity at a key is read, given its present record.
+pub type Read<'r> = dyn Fn(&[u8], &Uid, &[u8]) -> Result<Lookup, StoreError> + 'r;
+
+impl<K: Keyspace> Reader for View<K> {
+    fn revision(&self) -> Revision {
+        self.0.revision()
+    }
+
+    fn committed_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        View::committed_at(self, self.0.revision())
+    }
+
+    fn get(&self, uid: &Uid) -> Result<Lookup, StoreError> {
+        let key = key::entity(uid);
+        match self.0.get(&key)? {
+            Some(value) => self.lookup(&key, uid, value.as_ref()),
+            None => Ok(Lookup::Absent),
+        }
+    }
+
+    fn list(&self, query: &ListQuery, after: Option<&Uid>, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        self.select(query, after, limit, &|key, uid, value| self.lookup(key, uid, value))
     }
 
     fn linked(&self, link: &Link, target: &Uid, from: &str, limit: usize) -> Result<Option<Vec<SmolStr>>, StoreError> {

@@ -15,7 +15,7 @@ use super::definition::{applies, load};
 use super::fixture::World;
 use super::matrix;
 use crate::entity::{Entity, Record, SmolStr, Uid};
-use crate::pdp::{Answer, Bundle, Decision, Faults, Question};
+use crate::pdp::{Bundle, Faults, Flip, Question, between};
 
 /// How many questions the entities of a file may make.
 const MAX_QUESTIONS: usize = 5_000_000;
@@ -52,14 +52,6 @@ pub struct Change {
     pub by: String,
     /// `principal action resource`.
     pub questions: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Flip {
-    Allowed,
-    Refused,
-    OtherReason,
 }
 
 /// Every question of the suites and matrices at these paths, as the bundle's schema has them.
@@ -190,37 +182,6 @@ fn flip(from: &Bundle, to: &Bundle, asked: &Asked) -> Option<(Flip, String, Stri
 fn shown(context: &Record) -> String {
     let parts: Vec<String> = context.iter().map(|(key, value)| format!("{key}: {}", value.to_json())).collect();
     if parts.is_empty() { String::new() } else { format!(" {{{}}}", parts.join(", ")) }
-}
-
-/// How two answers to one question differ, and what made it.
-pub fn between(before: &Answer, after: &Answer) -> Option<(Flip, String)> {
-    let code = |answer: &Answer| answer.reason.as_ref().map(|reason| reason.code.to_string()).unwrap_or_default();
-    Some(match (before.decision, after.decision) {
-        (Decision::Allow, Decision::Allow) => return None,
-        (Decision::Deny, Decision::Deny) if code(before) == code(after) && before.hidden == after.hidden => {
-            return None;
-        }
-        (Decision::Deny, Decision::Deny) => (Flip::OtherReason, format!("{} became {}", code(before), code(after))),
-        (Decision::Deny, Decision::Allow) => {
-            let by = format!("now permitted by {}", after.determining.join(", "));
-            (Flip::Allowed, with(by, "no more forbidden by", &before.determining))
-        }
-        (Decision::Allow, Decision::Deny) if after.determining.is_empty() && after.errors.is_empty() => {
-            (Flip::Refused, format!("no more permitted by {}", before.determining.join(", ")))
-        }
-        (Decision::Allow, Decision::Deny) => {
-            let failed: Vec<SmolStr> = after.errors.iter().map(|error| error.policy.clone()).collect();
-            let by = match after.determining.is_empty() {
-                true => format!("failing: {}", failed.join(", ")),
-                false => format!("now forbidden by {}", after.determining.join(", ")),
-            };
-            (Flip::Refused, by)
-        }
-    })
-}
-
-fn with(by: String, what: &str, policies: &[SmolStr]) -> String {
-    if policies.is_empty() { by } else { format!("{by}, {what} {}", policies.join(", ")) }
 }
 
 impl fmt::Display for Diff {

@@ -1,5 +1,6 @@
 //! Bundles in force: building, taking over, keeping the last good one.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,6 +70,9 @@ pub enum BundleError {
     /// What the gate said ([`Warden::guard`]).
     #[error("the policies do not pass their tests: {0}")]
     Gate(String),
+    /// What the replay of recorded questions said ([`Warden::demand_replay`]).
+    #[error("recorded decisions would flip: {0}")]
+    Flips(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -76,6 +80,12 @@ pub enum BundleError {
     /// There must be no change without a record, and none can be written.
     #[error(transparent)]
     Audit(#[from] Unavailable),
+}
+
+impl Failure {
+    pub(super) fn new(at: Timestamp, message: String) -> Self {
+        Self { at, message, bundle: None }
+    }
 }
 
 fn shown(faults: &[(Uid, JsonFault)]) -> String {
@@ -93,6 +103,13 @@ impl BundleStatus {
             failure: None,
         }
     }
+}
+
+/// What becomes of a bundle by which recorded questions are decided in another way, where a replay is demanded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flips {
+    Refuse,
+    Accept,
 }
 
 /// Judges a bundle before it takes over, e.g. by its tests.
@@ -171,7 +188,12 @@ impl Warden {
     ///
     /// # Errors
     /// Nothing was replaced: faults in the files, stored entities that do not conform, policies owned by a folder.
-    pub fn put_bundle(&self, source: BundleSource, expect: Option<&str>) -> Result<Arc<Bundle>, BundleError> {
+    pub fn put_bundle(
+        &self,
+        source: BundleSource,
+        expect: Option<&str>,
+        flips: Flips,
+    ) -> Result<Arc<Bundle>, BundleError> {
         match self.bundle_status().origin {
             BundleOrigin::Store => {}
             BundleOrigin::Embedded => return Err(BundleError::ReadOnly("inside the program")),
@@ -180,6 +202,7 @@ impl Warden {
         self.audit.ready()?;
         let bundle = Bundle::build(source)?;
         self.pass_gate(&bundle)?;
+        self.pass_replay(&bundle, flips == Flips::Accept)?;
         let _gate = self.schema_gate.write();
         let current = self.bundle();
         if expect.is_some_and(|hash| hash != current.hash()) {
@@ -190,6 +213,7 @@ impl Warden {
         }
         let mut batch = bundle_batch(self.store.as_ref(), bundle.source())?;
         batch.set_record(Table::Meta, SCHEMA_KEY, bundle.schema_hash().as_bytes());
+        batch.append(self.served(&bundle)?);
         self.store.commit(batch)?;
         self.store.keep_links(bundle.links())?;
         self.swap(bundle);
@@ -201,6 +225,7 @@ impl Warden {
     fn take_over(&self, bundle: Bundle) -> Result<(), BundleError> {
         self.audit.ready()?;
         self.pass_gate(&bundle)?;
+        self.pass_replay(&bundle, false)?;
         let _gate = self.schema_gate.write();
         self.adopt_schema(&bundle)?;
         self.store.keep_links(bundle.links())?;
@@ -217,13 +242,14 @@ impl Warden {
     /// Makes sure that every stored entity conforms to the bundle's schema, and remembers that it does.
     pub(super) fn adopt_schema(&self, bundle: &Bundle) -> Result<(), BundleError> {
         let known = self.store.read()?.record(Table::Meta, SCHEMA_KEY)?;
-        if known.as_deref() == Some(bundle.schema_hash().as_bytes()) {
-            return Ok(());
+        let mut batch = self.served(bundle)?;
+        if known.as_deref() != Some(bundle.schema_hash().as_bytes()) {
+            self.check_entities(bundle)?;
+            batch.set_record(Table::Meta, SCHEMA_KEY, bundle.schema_hash().as_bytes());
         }
-        self.check_entities(bundle)?;
-        let mut batch = Batch::new();
-        batch.set_record(Table::Meta, SCHEMA_KEY, bundle.schema_hash().as_bytes());
-        self.store.commit(batch)?;
+        if !batch.is_empty() {
+            self.store.commit(batch)?;
+        }
         Ok(())
     }
 
@@ -272,20 +298,34 @@ pub fn store_bundle(store: &dyn Store, source: &BundleSource) -> Result<(), Bund
 }
 
 fn bundle_batch(store: &dyn Store, source: &BundleSource) -> Result<Batch, StoreError> {
+    Ok(chunked(store, BUNDLE_PREFIX, source)?.0)
+}
+
+/// The name of one part of a bundle.
+pub(super) fn chunk_key(prefix: &str, index: usize) -> Vec<u8> {
+    format!("{prefix}{index:06}").into_bytes()
+}
+
+/// What is to be written for a bundle to stand under a prefix, and in how many parts it stands. Parts that stand there
+/// already are left.
+pub(super) fn chunked(store: &dyn Store, prefix: &str, source: &BundleSource) -> Result<(Batch, usize), StoreError> {
     let bytes = serde_json::to_vec(source).map_err(|error| StoreError::Io {
         what: "the bundle cannot be written down".to_owned(),
         source: error.into(),
     })?;
-    let key = |index: usize| format!("{BUNDLE_PREFIX}{index:06}").into_bytes();
+    let mut old: BTreeMap<Vec<u8>, Vec<u8>> =
+        store.read()?.records(Table::Meta, prefix.as_bytes(), None, usize::MAX)?.into_iter().collect();
     let mut batch = Batch::new();
-    for (index, chunk) in bytes.chunks(CHUNK).enumerate() {
-        batch.set_record(Table::Meta, &key(index), chunk);
-    }
-    let end = key(batch.len());
-    for (old, _) in store.read()?.records(Table::Meta, BUNDLE_PREFIX.as_bytes(), None, usize::MAX)? {
-        if old >= end {
-            batch.remove_record(Table::Meta, &old);
+    let chunks = bytes.chunks(CHUNK);
+    let count = chunks.len();
+    for (index, chunk) in chunks.enumerate() {
+        let key = chunk_key(prefix, index);
+        if old.remove(&key).as_deref() != Some(chunk) {
+            batch.set_record(Table::Meta, &key, chunk);
         }
     }
-    Ok(batch)
+    for key in old.keys() {
+        batch.remove_record(Table::Meta, key);
+    }
+    Ok((batch, count))
 }

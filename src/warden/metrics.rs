@@ -31,9 +31,11 @@ pub struct Metrics {
     policies: Gauge,
     entities: Gauge,
     revision: Gauge,
+    past: Gauge,
     credentials: Family<Labels<1>, Counter>,
     auth_failures: Family<Labels<1>, Counter>,
     rejected: Family<Labels<1>, Counter>,
+    shadow: Family<Labels<1>, Counter>,
     batch_size: Histogram,
     searches: Family<Labels<2>, Counter>,
     search_durations: Family<Labels<1>, Histogram, fn() -> Histogram>,
@@ -60,9 +62,11 @@ impl Metrics {
             policies: Gauge::default(),
             entities: Gauge::default(),
             revision: Gauge::default(),
+            past: Gauge::default(),
             credentials: Family::default(),
             auth_failures: Family::default(),
             rejected: Family::default(),
+            shadow: Family::default(),
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             searches: Family::default(),
             search_durations: Family::new_with_constructor(durations),
@@ -92,10 +96,12 @@ impl Metrics {
         r.register("revision_info", "The bundle in force", self.bundles.clone());
         r.register("policies", "Policies in force", self.policies.clone());
         r.register("entities", "Stored entities", self.entities.clone());
+        r.register("history_records", "Records of the store's past", self.past.clone());
         r.register("store_revision", "The store's head revision", self.revision.clone());
         r.register("auth_failures", "Requests without a valid key for their route", self.auth_failures.clone());
         r.register("credentials", "Credentials that clients presented", self.credentials.clone());
         r.register("requests_rejected", "Requests over a limit or malformed", self.rejected.clone());
+        r.register("shadow_decisions", "What shadow policies would have answered", self.shadow.clone());
         r.register("batch_size", "Questions in one batch", self.batch_size.clone());
         r.register("searches", "Pages of searches, by how candidates were found", self.searches.clone());
         r.register_with_unit(
@@ -169,6 +175,11 @@ impl Metrics {
         self.rejected.get_or_create(&[("reason", reason)]).inc();
     }
 
+    /// What shadow policies would have answered: `same`, `widened`, `narrowed`, …
+    pub(super) fn shadowed(&self, result: &'static str) {
+        self.shadow.get_or_create(&[("result", result)]).inc();
+    }
+
     /// The number of questions in a batch.
     pub fn batch(&self, size: usize) {
         self.batch_size.observe(size as f64);
@@ -177,6 +188,7 @@ impl Metrics {
     /// The text that Prometheus scrapes.
     pub fn scrape(&self, stats: Stats, revision: Revision) -> String {
         self.entities.set(i64::try_from(stats.entities).unwrap_or(i64::MAX));
+        self.past.set(i64::try_from(stats.past).unwrap_or(i64::MAX));
         self.revision.set(i64::try_from(revision.0).unwrap_or(i64::MAX));
         let mut text = String::new();
         match encode(&mut text, &self.registry) {

@@ -67,6 +67,7 @@ impl Session<'_> {
                 .map(|error| PolicyFault { policy: &error.policy, message: &error.message })
                 .collect(),
             duration_us: micros(ruling.took),
+            as_of: self.as_of(),
         })
     }
 
@@ -90,6 +91,7 @@ impl Session<'_> {
             reason: Some(ReasonCode { code: &unasked.reason, status: unasked.status }),
             errors: Vec::new(),
             duration_us: 0,
+            as_of: self.as_of(),
         })
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::entity::{Entity, Record, Uid};
 use crate::pdp::{
     Ancestors, Answer, Bundle, DecideError, Fact, Facts, FactsError, PrepareError, Prepared, Question, Reason,
 };
-use crate::store::{ListQuery, Lookup, Reader, Revision, Store, StoreError, Stored, Table};
+use crate::store::{ListQuery, Lookup, Moment, Reader, Revision, Store, StoreError, Stored, Table};
 
 /// Through which face a question came, as metrics and records name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +106,12 @@ pub struct Unasked {
 pub enum SessionError {
     #[error("revision {wanted} is not reached: the store is at {head}")]
     Behind { wanted: Revision, head: Revision },
+    #[error("{0} has not come yet")]
+    Future(Moment),
+    #[error("which policies were in force at revision {0} is not known: ask by those of now")]
+    PoliciesUnknown(Revision),
+    #[error("the policies that were in force are not valid for this version:\n{0}")]
+    PoliciesInvalid(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -124,6 +131,8 @@ pub struct Session<'a> {
     pub(super) hash: Arc<str>,
     reader: Box<dyn Reader + 'a>,
     now: SmolStr,
+    /// Whether it looks at the store as it was, and `now` is then.
+    past: bool,
 }
 
 impl Warden {
@@ -139,7 +148,7 @@ impl Warden {
             Some(wanted) => Err(SessionError::Behind { wanted, head }),
             None => {
                 let now = rfc3339(self.clock.now()).into();
-                Ok(Session { warden: self, api, hash: bundle.hash().into(), bundle, reader, now })
+                Ok(Session { warden: self, api, hash: bundle.hash().into(), bundle, reader, now, past: false })
             }
         }
     }
@@ -154,7 +163,20 @@ impl Warden {
         hash: Arc<str>,
     ) -> Result<Session<'_>, SessionError> {
         let reader = self.store.read()?;
-        Ok(Session { warden: self, api, hash, bundle, reader, now: rfc3339(self.clock.now()).into() })
+        Ok(Session { warden: self, api, hash, bundle, reader, now: rfc3339(self.clock.now()).into(), past: false })
+    }
+}
+
+impl<'a> Session<'a> {
+    /// A session on the past, which `reader` reads.
+    pub(super) fn of_past(
+        warden: &'a Warden,
+        api: Api,
+        bundle: Arc<Bundle>,
+        reader: Box<dyn Reader + 'a>,
+        now: Timestamp,
+    ) -> Self {
+        Session { warden, api, hash: bundle.hash().into(), bundle, reader, now: rfc3339(now).into(), past: true }
     }
 }
 
@@ -165,6 +187,11 @@ impl Session<'_> {
 
     pub fn revision(&self) -> Revision {
         self.reader.revision()
+    }
+
+    /// The time for which a session on the past decides.
+    pub fn as_of(&self) -> Option<&str> {
+        self.past.then_some(self.now.as_str())
     }
 
     /// Answers a question.
@@ -203,7 +230,7 @@ impl Session<'_> {
         for entity in before {
             extra.insert(entity.uid.clone(), Fact::Present(Arc::new(Prepared::new(entity.clone())?)));
         }
-        let (reader, cache) = (self.reader.as_ref(), self.warden.cache.as_ref());
+        let (reader, cache) = (self.reader.as_ref(), self.cache());
         Ok(SessionFacts { reader, cache, extra, given: Given::BesideStored })
     }
 
@@ -213,6 +240,11 @@ impl Session<'_> {
 
     pub(super) fn now(&self) -> &SmolStr {
         &self.now
+    }
+
+    /// Built entities, which are those of the present.
+    fn cache(&self) -> Option<&FactCache> {
+        (!self.past).then_some(&*self.warden.cache)
     }
 
     fn answer(&self, asked: Asked, given: Given) -> Result<Ruling, AskError> {
@@ -230,6 +262,9 @@ impl Session<'_> {
         };
         self.decided(&ruling);
         self.record_ruling(&ruling, &question, brought, given == Given::InsteadOfStored, &facts)?;
+        if let Some(shadow) = self.warden.shadow.get().filter(|_| !self.past) {
+            shadow.offer(&ruling, &question, facts.brought());
+        }
         Ok(ruling)
     }
 
@@ -297,9 +332,22 @@ impl Session<'_> {
 /// The facts of a session: request-scoped entities first, then built ones, then the store.
 pub(super) struct SessionFacts<'a> {
     reader: &'a dyn Reader,
-    cache: &'a FactCache,
+    /// `None` for the past.
+    cache: Option<&'a FactCache>,
     extra: HashMap<Uid, Fact>,
     given: Given,
+}
+
+impl<'a> SessionFacts<'a> {
+    /// Facts that are read anew, each for itself.
+    pub fn uncached(reader: &'a dyn Reader, extra: HashMap<Uid, Fact>, given: Given) -> Self {
+        Self { reader, cache: None, extra, given }
+    }
+
+    /// What came with the question, and what it stands for.
+    pub fn brought(&self) -> (&HashMap<Uid, Fact>, Given) {
+        (&self.extra, self.given)
+    }
 }
 
 impl SessionFacts<'_> {
@@ -325,7 +373,7 @@ impl Facts for SessionFacts<'_> {
         if self.given == Given::InsteadOfStored {
             return Ok(Fact::Absent);
         }
-        if let Some(fact) = self.cache.get(uid) {
+        if let Some(fact) = self.cache.and_then(|cache| cache.get(uid)) {
             return Ok(fact);
         }
         let fact = match self.reader.get(uid).map_err(|error| FactsError(Box::new(error)))? {
@@ -336,7 +384,9 @@ impl Facts for SessionFacts<'_> {
             Lookup::Deleted(_) => Fact::Deleted,
             Lookup::Absent => Fact::Absent,
         };
-        self.cache.put(uid, &fact);
+        if let Some(cache) = self.cache {
+            cache.put(uid, &fact);
+        }
         Ok(fact)
     }
 
@@ -348,11 +398,13 @@ impl Facts for SessionFacts<'_> {
         if !self.extra.is_empty() || self.given == Given::InsteadOfStored {
             return find().map(Arc::new);
         }
-        if let Some(ancestors) = self.cache.ancestors(uid) {
+        if let Some(ancestors) = self.cache.and_then(|cache| cache.ancestors(uid)) {
             return Ok(ancestors);
         }
         let ancestors = Arc::new(find()?);
-        self.cache.put_ancestors(uid, &ancestors);
+        if let Some(cache) = self.cache {
+            cache.put_ancestors(uid, &ancestors);
+        }
         Ok(ancestors)
     }
 }

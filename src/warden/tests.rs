@@ -344,20 +344,20 @@ fn policies_in_a_store_are_replaced_whole_and_survive_reopening() {
     let warden = warden_on(Arc::clone(&store), source, BundleOrigin::Store).unwrap();
     let mut changed = embedded();
     changed.policies.retain(|file| !file.path.ends_with("gates.cedar"));
-    let error = warden.put_bundle(changed.clone(), Some("sha256:other")).unwrap_err();
+    let error = warden.put_bundle(changed.clone(), Some("sha256:other"), Flips::Refuse).unwrap_err();
     assert!(matches!(error, BundleError::Conflict(_)), "{error}");
     let before = warden.bundle().hash().to_owned();
-    warden.put_bundle(changed.clone(), Some(&before)).unwrap();
+    warden.put_bundle(changed.clone(), Some(&before), Flips::Refuse).unwrap();
     assert_eq!(stored_bundle(store.as_ref()).unwrap(), Some(changed));
     let mut broken = embedded();
     broken.policies.push(SourceFile::new("x.cedar", "permit("));
-    assert!(matches!(warden.put_bundle(broken, None), Err(BundleError::Faults(_))));
+    assert!(matches!(warden.put_bundle(broken, None, Flips::Refuse), Err(BundleError::Faults(_))));
     assert_ne!(warden.bundle().hash(), before);
 }
 
 #[test]
 fn policies_that_a_folder_owns_are_not_replaced_through_the_api() {
-    assert!(matches!(warden().put_bundle(embedded(), None), Err(BundleError::ReadOnly(_))));
+    assert!(matches!(warden().put_bundle(embedded(), None, Flips::Refuse), Err(BundleError::ReadOnly(_))));
 }
 
 #[test]

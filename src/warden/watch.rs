@@ -23,6 +23,15 @@ enum Wake {
     Stop,
 }
 
+/// Why the folder is read.
+#[derive(Clone, Copy)]
+enum Woken {
+    /// Something changed, and has settled.
+    Changed,
+    /// It is time to look again.
+    Time,
+}
+
 /// Watches a warden's folder until it is dropped.
 pub struct Watch {
     wake: Sender<Wake>,
@@ -33,12 +42,31 @@ pub struct Watch {
 impl Watch {
     /// Starts watching, if the warden's bundle comes from a folder.
     pub fn start(warden: Arc<Warden>) -> Self {
-        let (wake, woken) = channel();
         let BundleOrigin::Folder { policies, schema } = warden.bundle_status().origin else {
-            return Self { wake, thread: None, _watcher: None };
+            return Self::nothing();
         };
-        let watcher = watcher(&[policies, schema], wake.clone());
-        let thread = std::thread::Builder::new().name("bundle-watch".to_owned()).spawn(move || run(&warden, &woken));
+        Self::of("bundle-watch", &[policies, schema], move |woken| match woken {
+            Woken::Changed => drop(warden.reload()),
+            Woken::Time => drop(warden.reload_new()),
+        })
+    }
+
+    /// Starts watching the folder of the shadow policies, if there are any.
+    pub fn shadow(warden: Arc<Warden>) -> Self {
+        match warden.shadow_paths() {
+            Some(paths) => Self::of("shadow-watch", &paths, move |_| warden.reload_shadow()),
+            None => Self::nothing(),
+        }
+    }
+
+    fn nothing() -> Self {
+        Self { wake: channel().0, thread: None, _watcher: None }
+    }
+
+    fn of(name: &str, paths: &[PathBuf], reload: impl Fn(Woken) + Send + 'static) -> Self {
+        let (wake, woken) = channel();
+        let watcher = watcher(paths, wake.clone());
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&reload, &woken));
         if let Err(error) = &thread {
             tracing::error!(%error, "no thread for watching the policies: they are not reloaded");
         }
@@ -81,11 +109,11 @@ fn watcher(paths: &[PathBuf], wake: Sender<Wake>) -> Option<RecommendedWatcher> 
     Some(watcher)
 }
 
-fn run(warden: &Warden, woken: &Receiver<Wake>) {
+fn run(reload: &dyn Fn(Woken), woken: &Receiver<Wake>) {
     loop {
         match woken.recv_timeout(CHECK) {
-            Ok(Wake::Changed) if settle(woken) => drop(warden.reload()),
-            Err(RecvTimeoutError::Timeout) => drop(warden.reload_new()),
+            Ok(Wake::Changed) if settle(woken) => reload(Woken::Changed),
+            Err(RecvTimeoutError::Timeout) => reload(Woken::Time),
             Ok(_) | Err(RecvTimeoutError::Disconnected) => return,
         }
     }

@@ -1,11 +1,13 @@
 //! The command line: exit codes, what goes where, precedence, and that files survive the round trip.
 
+mod as_of;
 mod audit;
 mod explain;
 mod import;
 mod lint;
 mod policies;
 mod prove;
+mod replay;
 mod reports;
 mod search;
 mod server;

@@ -14,14 +14,15 @@ use tempfile::TempDir;
 use crate::http_lessons::change;
 use crate::http_support::{Got, Served, World, bearer};
 
-struct Logged {
-    served: Served,
-    key: String,
+/// A server with a decision log.
+pub struct Logged {
+    pub served: Served,
+    pub key: String,
     signer: AuditKey,
     folder: TempDir,
 }
 
-fn logged(world: World, settings: Settings) -> Logged {
+pub fn logged(world: World, settings: Settings) -> Logged {
     let folder = TempDir::new().unwrap();
     let signer = AuditKey::random().unwrap();
     let dir = audit::folder(folder.path());
@@ -43,7 +44,7 @@ impl Logged {
         got.json()["records"].as_array().unwrap().clone()
     }
 
-    fn ask(&self, user: &str) -> Got {
+    pub fn ask(&self, user: &str) -> Got {
         self.served.post(&self.key, "/v1/authorize", &question(user))
     }
 

@@ -7,7 +7,7 @@ use hubwarden::clock::FixedClock;
 use hubwarden::http::{Limits, ServeOptions, Server};
 use hubwarden::hub::Hub;
 use hubwarden::pdp::{Bundle, BundleSource, SourceFile};
-use hubwarden::store::{Expect, MemoryStore};
+use hubwarden::store::{Expect, History, MemoryStore};
 use hubwarden::tokens::{HashKey, Prefix};
 use hubwarden::warden::{BundleOrigin, Change, DEFAULT_CACHE_BYTES, DeadId, Scope, Warden, embedded, store_bundle};
 use serde_json::Value as Json;
@@ -78,7 +78,7 @@ impl World {
     }
 
     pub fn warden(self) -> Arc<Warden> {
-        let store = Arc::new(MemoryStore::new().unwrap());
+        let store = Arc::new(MemoryStore::with(History::default(), Arc::new(Arc::clone(&self.clock))).unwrap());
         if self.origin == BundleOrigin::Store {
             store_bundle(store.as_ref(), &self.source).unwrap();
         }

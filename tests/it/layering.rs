@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("audit", &["secret_file", "entity", "clock"]),
     ("tokens", &["secret_file", "entity", "clock"]),
     ("pdp", &["entity", "json"]),
-    ("store", &["entity"]),
+    ("store", &["entity", "clock"]),
     ("entity", &[]),
     ("json", &[]),
     ("clock", &[]),

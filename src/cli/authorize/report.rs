@@ -21,6 +21,9 @@ pub(super) struct Report {
     /// The store's, when one was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<u64>,
+    /// The time that was decided for, when that was not now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<String>,
     /// The server's, to find the decision in its log.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision_id: Option<String>,
@@ -40,7 +43,7 @@ struct PolicyError {
 }
 
 impl Report {
-    pub fn new(ruling: &Ruling, stored: bool) -> Self {
+    pub fn new(ruling: &Ruling, stored: bool, as_of: Option<String>) -> Self {
         let answer = &ruling.answer;
         let reason = answer.reason.as_ref().map(|reason| Reason {
             code: reason.code.to_string(),
@@ -58,6 +61,7 @@ impl Report {
             errors: answer.errors.iter().map(error).collect(),
             bundle: ruling.bundle.to_string(),
             revision: stored.then_some(ruling.revision.0),
+            as_of,
             decision_id: None,
         }
     }
@@ -82,6 +86,9 @@ impl fmt::Display for Report {
         }
         if let Some(revision) = self.revision {
             write!(f, "\nrevision {revision}")?;
+        }
+        if let Some(as_of) = &self.as_of {
+            write!(f, "\nas of    {as_of}")?;
         }
         write!(f, "\nbundle   {}", self.bundle)
     }

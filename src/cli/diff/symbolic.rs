@@ -15,8 +15,10 @@ use super::super::exit::{Exit, Failure};
 use super::super::prove::FOLDER;
 use super::super::solver::write_world;
 use super::{DiffArgs, exit};
-use crate::pdp::{Answer, Bundle, Comparison, Difference, OtherSchema, Pair, ProofEnvironment, Properties, Seen};
-use crate::suite::{Flip, PolicyChange, between, changed_policies};
+use crate::pdp::{
+    Answer, Bundle, Comparison, Difference, Flip, OtherSchema, Pair, ProofEnvironment, Properties, Seen, between,
+};
+use crate::suite::{PolicyChange, changed_policies};
 use crate::warden;
 
 pub(super) fn run(args: &DiffArgs, from: &Bundle, to: &Bundle, setting: &Setting) -> Result<Exit, Failure> {

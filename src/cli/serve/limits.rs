@@ -1,11 +1,11 @@
-//! The limits of a server, as the configuration file names them.
+//! The limits of a server, and how long it remembers, as the configuration file names them.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::http::Limits;
-use crate::store::SledOptions;
+use crate::store::{History, SledOptions};
 
 /// `limits:` of the configuration file. What is not named keeps its default; times are in seconds.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -56,6 +56,27 @@ impl LimitsConfig {
             header_timeout: seconds(self.header_timeout, default.header_timeout),
             shutdown_grace: seconds(self.shutdown_grace, default.shutdown_grace),
             ..default
+        }
+    }
+}
+
+/// `history:` of the configuration file: how long the store's past is kept.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(in crate::cli) struct HistoryConfig {
+    max_age_days: Option<u64>,
+    /// One for each revision, and one for each entity that it replaced or deleted. 0 keeps no past.
+    max_records: Option<u64>,
+}
+
+impl HistoryConfig {
+    pub fn history(&self) -> History {
+        const DAY: u64 = 24 * 60 * 60;
+        let default = History::default();
+        let max_age = self.max_age_days.map(|days| Duration::from_secs(days.saturating_mul(DAY))).or(default.max_age);
+        match self.max_age_days {
+            Some(0) => History::OFF,
+            _ => History { max_age, max_records: self.max_records.unwrap_or(default.max_records) },
         }
     }
 }

@@ -11,7 +11,10 @@ use crate::warden::Api;
 
 pub async fn answer(call: Call) -> Answered {
     let json = call.json()?;
-    single(&call, &json)
+    match call.asks_past() {
+        true => call.blocking(move |call| single(call, &json)).await,
+        false => single(&call, &json),
+    }
 }
 
 /// Answers the question at the top level of a body.
@@ -19,7 +22,7 @@ pub(super) fn single(call: &Call, json: &Json) -> Answered {
     let fields = Fields::of_body(json)?;
     let asking = Asking::read(&fields, &fields)?;
     let explain = call.query.flag("explain")?;
-    let session = call.warden().session(Api::Authzen, call.at_least)?;
+    let session = call.session(Api::Authzen)?;
     let reply = decide(call, &session, &asking, explain)?;
     Ok(Reply::ok(&reply).at(session.revision()).of_bundle(session.bundle().hash()))
 }

@@ -47,7 +47,7 @@ fn batch(call: &Call, json: &Json) -> Answered {
     }
     let explain = call.query.flag("explain")?;
     call.warden().metrics().batch(items.len());
-    let session = call.warden().session(Api::Authzen, call.at_least)?;
+    let session = call.session(Api::Authzen)?;
     let mut evaluations = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let decision = match item_decision(call, &session, &fields, (index, item), explain) {

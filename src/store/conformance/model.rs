@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::entity::{Entity, Uid};
 use crate::store::record::wire_tests::any_entity;
-use crate::store::{Batch, CommitError, Expect, ListQuery, Lookup, Op, Revision, Stats, Store, Stored};
+use crate::store::{Batch, CommitError, Expect, ListQuery, Lookup, Moment, Op, Reader, Revision, Stats, Store, Stored};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -85,9 +85,9 @@ fn batch(steps: &[Step]) -> Batch {
     steps.iter().map(op).collect()
 }
 
-fn same(store: &dyn Store, model: &Model, head: u64) {
-    let reader = store.read().unwrap();
-    assert_eq!(reader.revision(), Revision(head));
+/// The store tells what the model does; answers how many are present.
+fn same(reader: &dyn Reader, model: &Model, revision: u64) -> usize {
+    assert_eq!(reader.revision(), Revision(revision));
     let mut present = Vec::new();
     for (uid, cell) in model {
         let expected = match cell {
@@ -101,19 +101,24 @@ fn same(store: &dyn Store, model: &Model, head: u64) {
         assert_eq!(reader.get(uid).unwrap(), expected);
     }
     assert_eq!(reader.list(&ListQuery::default(), None, usize::MAX).unwrap(), present);
+    present.len()
+}
+
+fn same_now(store: &dyn Store, model: &Model, head: u64) {
+    let present = same(&*store.read().unwrap(), model, head);
     let Stats { entities, tombstones, .. } = store.stats();
-    assert_eq!(entities as usize, present.len());
-    assert_eq!(tombstones as usize, model.len() - present.len());
+    assert_eq!(entities as usize, present);
+    assert_eq!(tombstones as usize, model.len() - present);
 }
 
 pub fn any_history_matches_the_model(store: &dyn Store) {
     let histories = prop::collection::vec(prop::collection::vec(any_step(), 0..6), 1..8);
     let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
     // One store for all histories: each goes on where the last one ended.
-    let state = std::cell::RefCell::new((Model::new(), 0_u64));
+    let state = std::cell::RefCell::new((Model::new(), 0_u64, vec![Model::new()]));
     let result = runner.run(&histories, |history| {
         let mut state = state.borrow_mut();
-        let (model, head) = &mut *state;
+        let (model, head, past) = &mut *state;
         for steps in history {
             match (play(model, &steps, *head + 1), store.commit(batch(&steps))) {
                 (Ok(after), Ok(revision)) => {
@@ -126,7 +131,14 @@ pub fn any_history_matches_the_model(store: &dyn Store) {
                 }
                 (model, store) => panic!("{model:?}\n{store:?}"),
             }
-            same(store, model, *head);
+            past.resize(*head as usize + 1, model.clone());
+            same_now(store, model, *head);
+        }
+        // Each revision is still what it was, the last ones and the first ones.
+        let revisions = (0..past.len()).rev().take(8).chain(0..past.len().min(4));
+        for revision in revisions {
+            let reader = store.read_at(Moment::Revision(Revision(revision as u64))).unwrap();
+            same(&*reader, &past[revision], revision as u64);
         }
         Ok(())
     });

@@ -9,11 +9,14 @@ use std::fs::File;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
+use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::entity::{Link, Uid};
+use crate::store::history::{self, History, Oldest, Remembered};
 use crate::store::links::{self, Catalogue};
-use crate::store::plan::{Bytes, Plan, Write, plan};
+use crate::store::plan::{Bytes, Counts, Plan, Write, plan};
 use crate::store::{Batch, CommitError, Revision, StoreError, key};
 
 use super::engine::{BATCH_BYTES, BATCH_OPS, Engine, EngineBatch};
@@ -27,10 +30,17 @@ pub const CLOSED: &str = "it was closed";
 
 /// The most batches that share one sync.
 const GROUP: usize = 256;
-/// More than the head record takes.
-const HEAD_ROOM: usize = 1024;
 /// Revisions between two sidecars.
 const CHECKPOINT: u64 = 1024;
+/// Records of the past that may go with a group, beside as many as it added.
+const EXPIRE: u64 = 200;
+/// The same while nobody wants to write.
+const TIDY: u64 = 10_000;
+/// What a piece takes beside the changes: the head record and a date.
+const SEAL_OPS: usize = 4;
+const SEAL_BYTES: usize = 32 * 1024;
+/// How long to wait for requests before looking for what of the past is due.
+const IDLE: Duration = Duration::from_secs(30);
 
 pub type Reply = SyncSender<Result<Revision, CommitError>>;
 
@@ -49,25 +59,57 @@ pub struct Committer {
     links: Catalogue,
     /// How many entities the next step of building the index tries.
     step: usize,
+    history: Option<History>,
+    clock: Arc<dyn Clock>,
+    /// The oldest part of the past, once it was looked for.
+    oldest: Option<Oldest>,
 }
 
 /// Batches that become durable together.
 #[derive(Default)]
 struct Group {
     writes: BTreeMap<Bytes, Write>,
-    pieces: Vec<EngineBatch>,
+    pieces: Vec<Piece>,
     commits: Vec<(Revision, Vec<Uid>)>,
     answers: Vec<(Reply, Revision)>,
 }
 
+/// What the engine applies at once: whole revisions, the head that they make, and their date.
+struct Piece {
+    batch: EngineBatch,
+    replaced: Vec<Bytes>,
+    head: Head,
+}
+
+impl Piece {
+    /// What goes to the engine. `dates` counts the dates of its group.
+    fn sealed(mut self, dates: &mut u64) -> EngineBatch {
+        for (key, value) in history::dated(self.head.past, self.head.revision, &self.replaced) {
+            self.batch.set(&key, Some(&value));
+            *dates += 1;
+        }
+        self.head.past.records += *dates;
+        self.batch.set(&Bytes::from(key::HEAD), Some(&self.head.encode()));
+        self.batch
+    }
+}
+
 impl Committer {
-    pub fn new(shared: Arc<Shared>, engine: Arc<Engine>, lock: File, store_id: String) -> Self {
-        let (revision, counts, links) = {
+    pub fn new(
+        shared: Arc<Shared>,
+        engine: Arc<Engine>,
+        lock: File,
+        store_id: String,
+        history: Option<History>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (revision, counts, past, links) = {
             let state = shared.state.read();
-            (state.head, state.counts, Catalogue::clone(&state.links))
+            (state.head, state.counts, state.past, Catalogue::clone(&state.links))
         };
-        let head = Head { store_id, revision, counts, indexed: true };
-        Self { shared, engine, lock, head, checkpoint: revision, links, step: indexing::FIRST }
+        let head = Head { store_id, revision, counts, indexed: true, past };
+        let step = indexing::FIRST;
+        Self { shared, engine, lock, head, checkpoint: revision, links, step, history, clock, oldest: None }
     }
 
     /// Serves requests until one closes the store or all senders are gone.
@@ -77,17 +119,19 @@ impl Committer {
             let waiting = std::iter::once(first).chain(inbox.try_iter().take(GROUP - 1));
             for request in waiting {
                 match request {
-                    Request::Commit { batch, reply } if fits_at_once(&batch) => {
-                        // With what it changes in the index it can be too large after all.
-                        if let Some((plan, reply)) = self.add(&mut group, batch, reply) {
-                            self.finish(std::mem::take(&mut group));
-                            let result = self.commit_through_journal(plan);
-                            answer(&reply, result);
-                        }
-                    }
                     Request::Commit { batch, reply } => {
-                        self.finish(std::mem::take(&mut group));
-                        self.commit_alone(batch, reply);
+                        // Nobody waits for the planning of a batch that cannot go with the others.
+                        if !may_fit(&batch) {
+                            self.finish(std::mem::take(&mut group));
+                        }
+                        match self.plan(&group, batch) {
+                            Err(refused) => answer(&reply, Err(refused)),
+                            Ok(plan) if plan.fits() => self.add(&mut group, plan, reply),
+                            Ok(plan) => {
+                                self.finish(std::mem::take(&mut group));
+                                self.commit_alone(plan, reply);
+                            }
+                        }
                     }
                     Request::KeepLinks { links, reply } => {
                         self.finish(std::mem::take(&mut group));
@@ -123,7 +167,13 @@ impl Committer {
                 }
             }
         }
-        inbox.recv().ok()
+        loop {
+            match inbox.recv_timeout(IDLE) {
+                Ok(request) => return Some(request),
+                Err(RecvTimeoutError::Timeout) => self.tidy(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
     }
 
     fn keep_links(&mut self, links: &BTreeSet<Link>) -> Result<(), StoreError> {
@@ -172,7 +222,7 @@ impl Committer {
     }
 
     /// Plans `batch` after what the group holds already.
-    fn plan(&self, group: &Group, batch: Batch) -> Result<Plan, CommitError> {
+    fn plan(&self, group: &Group, batch: Batch) -> Result<Planned, CommitError> {
         if let Some(stopped) = self.stopped() {
             return Err(stopped.into());
         }
@@ -181,7 +231,7 @@ impl Committer {
         // them: after a miss, find the next stored key and skip the lookups below it. Keys come in order.
         let large = batch.len() >= BATCH_OPS;
         let mut next_stored: Option<Option<Vec<u8>>> = None;
-        let mut plan = plan(batch, next, self.head.counts, &self.shared.place, |key| {
+        let planned = plan(batch, next, self.head.counts, &self.shared.place, |key| {
             if let Some(write) = group.writes.get(key) {
                 return Ok(write.new.clone());
             }
@@ -196,53 +246,40 @@ impl Committer {
             }
             Ok(value.map(|value| value.as_ref().into()))
         })?;
-        let index = links::follow(&self.links, &plan.writes, next, &self.shared.place, |from| {
+        let Plan { mut writes, counts } = planned;
+        let index = links::follow(&self.links, &writes, next, &self.shared.place, |from| {
             let first = group.writes.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
             let first = first.map(|(_, write)| write).find(|write| write.new.is_some());
             indexing::next(&self.engine, from, |key| group.writes.contains_key(key), first)
         })?;
         if !index.is_empty() {
-            plan.writes.extend(index);
-            plan.writes.sort_by(|a, b| a.key.cmp(&b.key));
+            writes.extend(index);
+            writes.sort_by(|a, b| a.key.cmp(&b.key));
         }
-        Ok(plan)
+        let (past, now, place) = (self.head.past, self.clock.now(), &self.shared.place);
+        let remembered = history::remember(&mut writes, past, self.history, now, next, place)?;
+        Ok(Planned { writes, remembered, revision: next, counts })
     }
 
-    /// Adds a batch to a group; gives it back planned when it is too large for one engine batch.
-    fn add(&mut self, group: &mut Group, batch: Batch, reply: Reply) -> Option<(Plan, Reply)> {
-        let plan = match self.plan(group, batch) {
-            Ok(plan) => plan,
-            Err(refused) => {
-                answer(&reply, Err(refused));
-                return None;
-            }
-        };
+    fn add(&mut self, group: &mut Group, plan: Planned, reply: Reply) {
         if plan.writes.is_empty() {
             group.answers.push((reply, self.head.revision));
-            return None;
+            return;
         }
-        let size = |write: &Write| write.key.len() + write.new.as_ref().map_or(0, |new| new.len());
-        let bytes = plan.writes.iter().map(size).sum::<usize>();
-        if !EngineBatch::default().has_room(plan.writes.len() + 1, bytes + HEAD_ROOM) {
-            return Some((plan, reply));
-        }
-        self.head.revision.0 += 1;
-        self.head.counts = plan.counts;
-        let head = (Bytes::from(key::HEAD), self.head.encode());
-        // The head record goes into the same engine batch as what it counts.
-        let bytes = bytes + head.1.len();
+        let bytes = size(&plan.writes) + SEAL_BYTES;
+        self.head = plan.after(&self.head);
         let mut piece = match group.pieces.pop() {
-            Some(last) if last.has_room(plan.writes.len() + 1, bytes) => last,
-            Some(full) => {
-                group.pieces.push(full);
-                EngineBatch::default()
+            Some(last) if last.batch.has_room(plan.writes.len() + SEAL_OPS, bytes) => last,
+            full => {
+                group.pieces.extend(full);
+                Piece { batch: EngineBatch::default(), replaced: Vec::new(), head: self.head.clone() }
             }
-            None => EngineBatch::default(),
         };
         for write in &plan.writes {
-            piece.set(&write.key, write.new.as_ref());
+            piece.batch.set(&write.key, write.new.as_ref());
         }
-        piece.set(&head.0, Some(&head.1));
+        piece.replaced.extend(plan.remembered.replaced);
+        piece.head = self.head.clone();
         group.pieces.push(piece);
         group.commits.push((self.head.revision, uids(&plan.writes)));
         group.answers.push((reply, self.head.revision));
@@ -254,7 +291,6 @@ impl Committer {
                 }
             }
         }
-        None
     }
 
     /// Makes a group durable, then visible, then answers.
@@ -263,14 +299,18 @@ impl Committer {
         if answers.is_empty() {
             return;
         }
+        let added = writes.keys().filter(|key| history::is_of_past(key)).count() as u64;
         let done = if pieces.is_empty() {
             Ok(())
         } else {
             self.or_stop(|this| {
                 this.lay_out(writes.into_values().collect());
+                let mut dates = 0;
                 for piece in pieces {
-                    this.engine.apply(piece)?;
+                    this.engine.apply(piece.sealed(&mut dates))?;
                 }
+                this.head.past.records += dates;
+                this.expire(EXPIRE + 2 * added)?;
                 this.engine.sync()?;
                 this.publish(&commits);
                 this.checkpoint(CHECKPOINT)
@@ -283,22 +323,23 @@ impl Committer {
     }
 
     /// Commits a batch that is too large for one engine batch.
-    fn commit_alone(&mut self, batch: Batch, reply: Reply) {
-        let plan = self.plan(&Group::default(), batch);
-        let result = plan.and_then(|plan| self.commit_through_journal(plan));
+    fn commit_alone(&mut self, plan: Planned, reply: Reply) {
+        let result = self.commit_through_journal(plan);
         answer(&reply, result);
     }
 
-    fn commit_through_journal(&mut self, plan: Plan) -> Result<Revision, CommitError> {
+    fn commit_through_journal(&mut self, plan: Planned) -> Result<Revision, CommitError> {
+        // The group that was finished for this one may have failed.
         if let Some(stopped) = self.stopped() {
             return Err(stopped.into());
         }
-        let Plan { writes, counts } = plan;
-        if writes.is_empty() {
-            return Ok(self.head.revision);
+        let mut next = plan.after(&self.head);
+        let Planned { mut writes, remembered, revision, .. } = plan;
+        for (key, value) in history::dated(next.past, revision, &remembered.replaced) {
+            next.past.records += 1;
+            writes.push(Write { key, old: None, new: Some(value) });
         }
-        let revision = Revision(self.head.revision.0 + 1);
-        let next = Head { store_id: self.head.store_id.clone(), revision, counts, indexed: true };
+        writes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let last = (Bytes::from(key::HEAD), Some(next.encode()));
         let entries = || {
             let head = std::iter::once((&last.0, last.1.as_ref()));
@@ -345,9 +386,55 @@ impl Committer {
         let shown = state.pending.take();
         state.head = self.head.revision;
         state.counts = self.head.counts;
+        state.past = self.head.past;
         drop(state);
         // Freeing a million old values takes a while: not under the lock.
         drop(shown);
+    }
+
+    /// Removes what of the past is due, about so many records of it. It goes for good with the next sync.
+    fn expire(&mut self, most: u64) -> Result<(), StoreError> {
+        let Some(history) = self.history else {
+            return Ok(());
+        };
+        let is_due = |oldest: &Oldest, this: &Self| oldest.is_due(this.head.past, history, this.clock.now());
+        let mut gone = 0;
+        while gone < most && self.oldest.as_ref().is_none_or(|oldest| is_due(oldest, self)) {
+            let (engine, place) = (&self.engine, &self.shared.place);
+            let found = history::oldest(self.head.past, place, |from, visit| engine.scan(from, visit))?;
+            let Some((oldest, expired)) = found else {
+                // What comes next is looked for when it is there.
+                self.oldest = None;
+                return Ok(());
+            };
+            self.oldest = Some(oldest);
+            if !is_due(&oldest, self) {
+                return Ok(());
+            }
+            self.head.past = expired.past;
+            // Waits for those who read below the new floor.
+            self.shared.state.write().past = expired.past;
+            gone += expired.keys.len() as u64;
+            let mut batch = EngineBatch::default();
+            expired.keys.iter().for_each(|key| batch.set(key, None));
+            batch.set(&Bytes::from(key::HEAD), Some(&self.head.encode()));
+            self.engine.apply(batch)?;
+            self.oldest = None;
+        }
+        Ok(())
+    }
+
+    /// Removes what of the past is due while nobody wants to write.
+    fn tidy(&mut self) {
+        if self.history.is_none() || self.stopped().is_some() {
+            return;
+        }
+        // A failure stops the store, and says so.
+        let _ = self.or_stop(|this| {
+            let before = this.head.past.records;
+            this.expire(TIDY)?;
+            if this.head.past.records == before { Ok(()) } else { this.engine.sync() }
+        });
     }
 
     /// Writes the sidecar when the last one is `due` revisions old.
@@ -416,8 +503,33 @@ pub fn apply_in_pieces(
     engine.sync()
 }
 
-/// Whether a batch and the head record fit into one engine batch; others go through the journal.
-fn fits_at_once(batch: &Batch) -> bool {
+/// What a batch changes.
+struct Planned {
+    writes: Vec<Write>,
+    remembered: Remembered,
+    revision: Revision,
+    counts: Counts,
+}
+
+impl Planned {
+    /// The head that it makes of the last one.
+    fn after(&self, head: &Head) -> Head {
+        let past = self.remembered.after(head.past);
+        Head { store_id: head.store_id.clone(), revision: self.revision, counts: self.counts, indexed: true, past }
+    }
+
+    /// Whether it and the head record fit into one engine batch; others go through the journal.
+    fn fits(&self) -> bool {
+        self.writes.len() + SEAL_OPS <= BATCH_OPS && size(&self.writes) + SEAL_BYTES <= BATCH_BYTES
+    }
+}
+
+fn size(writes: &[Write]) -> usize {
+    writes.iter().map(|write| write.key.len() + write.new.as_ref().map_or(0, |new| new.len())).sum()
+}
+
+/// Whether a batch may fit, with what is remembered of it, into one engine batch.
+fn may_fit(batch: &Batch) -> bool {
     batch.len() < BATCH_OPS && batch.size() < BATCH_BYTES / 2
 }
 

@@ -25,7 +25,7 @@ use crate::store::view::Visit;
 use super::files;
 
 /// The most ops the engine applies at once.
-pub const BATCH_OPS: usize = 100;
+pub const BATCH_OPS: usize = 200;
 
 /// A leaf holds up to 16 records, and a few more while it waits to be split: 20 of 64 KiB stay below a quarter of this.
 const SEGMENT: usize = 8 * 1024 * 1024;

@@ -7,6 +7,9 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
+use crate::store::history;
 use crate::store::plan::{Bytes, Counts};
 use crate::store::{Revision, StoreError, key, random_id};
 
@@ -27,7 +30,7 @@ pub struct Opened {
     pub lock: File,
 }
 
-pub fn open(dir: &Path, options: SledOptions) -> Result<Opened, StoreError> {
+pub fn open(dir: &Path, options: SledOptions, now: Timestamp) -> Result<Opened, StoreError> {
     let place = dir.display().to_string();
     files::create_folder(dir)?;
     let names = files::names(dir)?;
@@ -37,7 +40,7 @@ pub fn open(dir: &Path, options: SledOptions) -> Result<Opened, StoreError> {
         return Err(damaged(&place, "it holds files that are no store's", "name an empty folder"));
     }
     let lock = lock(dir)?;
-    let guard = Guard { dir, place, options };
+    let guard = Guard { dir, place, options, now };
     match Sidecar::find(dir)? {
         Found::Sidecar(sidecar) => guard.reopen(Some(sidecar), lock),
         Found::Unreadable(why) => {
@@ -88,6 +91,7 @@ struct Guard<'d> {
     dir: &'d Path,
     place: String,
     options: SledOptions,
+    now: Timestamp,
 }
 
 impl Guard<'_> {
@@ -117,7 +121,8 @@ impl Guard<'_> {
         files::create_folder(&journal::folder(self.dir))?;
         let engine = Engine::open(&data, self.options.cache_capacity)?;
         let (store_id, revision) = (random_id()?, Revision::default());
-        let head = Head { store_id, revision, counts: Counts::default(), indexed: true };
+        let past = history::begun(self.options.history, self.now);
+        let head = Head { store_id, revision, counts: Counts::default(), indexed: true, past };
         self.write_head(&engine, &head)?;
         Sidecar::new(&head, false).write(self.dir)?;
         files::remove(&marker)?;
@@ -204,6 +209,12 @@ impl Guard<'_> {
     /// Goes on with what is left, under a new id: revisions will be given a second time.
     fn accept(&self, engine: &Engine, loss: String) -> Result<Head, StoreError> {
         self.accepts(loss)?;
+        // Revisions are given a second time: what is remembered of the first ones must not be taken for theirs.
+        for keys in history::everything(|from, visit| engine.scan(from, visit))?.chunks(engine::BATCH_OPS) {
+            let mut batch = EngineBatch::default();
+            keys.iter().for_each(|key| batch.set(key, None));
+            engine.apply(batch)?;
+        }
         let head = Head::rebuild(engine, random_id()?, &self.place)?;
         self.write_head(engine, &head)?;
         Ok(head)

@@ -53,7 +53,7 @@ fn a_server_and_a_store_find_the_same() {
     let server = Serving::demo();
     let told = run(folder.path(), &[&["search", "--server", &server.url, "resource"][..], &WRITES].concat());
     assert_eq!((told.code, told.stdout.as_str()), (0, "repo:models/acme/m2\n"), "{}", told.stderr);
-    assert!(told.stderr.starts_with("1 found; revision 3, by index, "), "{}", told.stderr);
+    assert!(told.stderr.starts_with("1 found; revision 4, by index, "), "{}", told.stderr);
     let exported = run(folder.path(), &["export", "--server", &server.url, "--output", "hub.ndjson"]);
     assert_eq!(exported.code, 0, "{}", exported.stderr);
     assert_eq!(run(folder.path(), &["import", "--data", "store", "hub.ndjson"]).code, 0);

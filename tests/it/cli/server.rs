@@ -16,7 +16,7 @@ fn every_command_of_the_demonstration_works_as_printed() {
     all.extend(server.lines_until(|line| line.starts_with("curl")));
     let commands: Vec<&String> = all.iter().filter(|line| line.starts_with("curl")).collect();
     let expected = ["\"token_permission\"", "[{\"decision\":true},{\"decision\":true},{\"decision\":false}]"];
-    let expected = [&expected[..], &["\"gate_pending\"", "{\"revision\":4}", "\"decision\":\"allow\""]].concat();
+    let expected = [&expected[..], &["\"gate_pending\"", "{\"revision\":5}", "\"decision\":\"allow\""]].concat();
     assert_eq!(commands.len(), expected.len());
     for (command, expected) in commands.iter().zip(expected) {
         let output = Command::new("bash").args(["-c", command]).stdin(Stdio::null()).output().unwrap();
@@ -32,7 +32,7 @@ fn a_server_that_is_told_to_stop_leaves_a_store_that_opens() {
     let server = Serving::start(folder.path(), &["--data", "store"]);
     let user = "{\"uid\":{\"type\":\"Hub::User\",\"id\":\"zoe\"},\"attrs\":{},\"parents\":[]}\n";
     let imported = run_with(folder.path(), &["import", "--server", &server.url, "-"], user);
-    assert_eq!((imported.code, imported.stdout.as_str()), (0, "imported 1, revision 3\n"), "{}", imported.stderr);
+    assert_eq!((imported.code, imported.stdout.as_str()), (0, "imported 1, revision 4\n"), "{}", imported.stderr);
     let held = run(folder.path(), &["export", "--data", "store"]);
     assert_eq!(held.code, 1);
     assert!(held.stderr.contains("held by another process") && held.stderr.contains("--server URL"), "{}", held.stderr);
@@ -53,7 +53,7 @@ fn importing_through_a_server_names_the_line_of_the_file() {
     assert_eq!(whole.code, 3);
     assert!(whole.stderr.contains("stdin:4: ") && whole.stderr.contains("Robot"), "{}", whole.stderr);
     let rest = run_with(folder.path(), &["import", "--continue", "--server", &server.url, "-"], &text);
-    assert_eq!((rest.code, rest.stdout.as_str()), (3, "imported 2, skipped 1, revision 3\n"), "{}", rest.stderr);
+    assert_eq!((rest.code, rest.stdout.as_str()), (3, "imported 2, skipped 1, revision 4\n"), "{}", rest.stderr);
     assert_eq!(run(folder.path(), &["export", "--server", &server.url]).stdout.lines().count(), 2);
 }
 

@@ -9,7 +9,9 @@ use std::io::Write;
 use std::sync::Mutex;
 
 use hubwarden::entity::{Entity, Link, SmolStr, Uid, Value};
-use hubwarden::store::{Batch, ListQuery, Lookup, Reader, Revision, SledOptions, SledStore, Store};
+use hubwarden::store::{
+    Batch, History, ListQuery, Lookup, Moment, Reader, Revision, SledOptions, SledStore, Store, StoreError,
+};
 
 /// The variable that names the store's folder to the child.
 pub const FOLDER: &str = "HUBWARDEN_CRASH_FOLDER";
@@ -20,6 +22,8 @@ pub const ACK: &str = "acknowledged ";
 
 const THREADS: u64 = 8;
 const CROWD: u64 = 300;
+/// Records of the past.
+const REMEMBERED: u64 = 2_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
@@ -115,7 +119,9 @@ fn stored(reader: &dyn Reader, kind: Kind, thread: u64) -> u64 {
 fn writes_until_it_is_killed() {
     let dir = std::env::var(FOLDER).expect("only the crash tests start this");
     println!("\n{STARTED}");
-    let store = match SledStore::open(dir, SledOptions::default()) {
+    // So little of the past is kept that it is being removed all the time.
+    let history = Some(History { max_records: REMEMBERED, ..History::default() });
+    let store = match SledStore::open(dir, SledOptions { history, ..SledOptions::default() }) {
         Ok(store) => store,
         Err(error) => {
             println!("{error}");
@@ -149,6 +155,8 @@ pub struct Acked {
     pub commits: u64,
     head: u64,
     numbers: HashMap<(Kind, u64), u64>,
+    /// Thread, number and revision of each commit.
+    commit_log: Vec<(u64, u64, u64)>,
 }
 
 impl Acked {
@@ -162,6 +170,7 @@ impl Acked {
         self.commits += 1;
         self.head = self.head.max(revision);
         self.numbers.insert((Kind::of(n), thread), n);
+        self.commit_log.push((thread, n, revision));
         true
     }
 
@@ -177,5 +186,23 @@ impl Acked {
                 assert!(acked <= found, "{kind:?} of thread {thread}: {acked} acknowledged, {found} there");
             }
         }
+        drop(reader);
+        self.check_past(store);
+    }
+
+    /// Each acknowledged revision that is remembered reads as it was.
+    fn check_past(&self, store: &SledStore) {
+        let mut read = 0;
+        for (thread, n, revision) in &self.commit_log {
+            match store.read_at(Moment::Revision(Revision(*revision))) {
+                Ok(reader) => {
+                    read += 1;
+                    assert_eq!(stored(&*reader, Kind::of(*n), *thread), *n, "at revision {revision}");
+                }
+                Err(StoreError::OutOfReach { oldest, .. }) => assert!(*revision < oldest.0),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(read > 0 || self.commit_log.is_empty());
     }
 }

@@ -17,7 +17,9 @@ fn promise(dir: &Path) {
     let sidecar = fs::read_to_string(dir.join("STORE")).unwrap();
     let sidecar: serde_json::Value = serde_json::from_str(&sidecar).unwrap();
     let store_id = sidecar["store_id"].as_str().unwrap().to_owned();
-    let head = Head { store_id, revision: Revision(4), counts: planned.counts, indexed: true }.encode();
+    let head =
+        Head { store_id, revision: Revision(4), counts: planned.counts, indexed: true, past: Default::default() }
+            .encode();
     let head_key: Bytes = key::HEAD.into();
     let entries = planned.writes.iter().map(|write| (&write.key, write.new.as_ref()));
     let entries = entries.chain([(&head_key, Some(&head))]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::entity::{Entity, Value};
-use crate::store::{Lookup, MAX_RECORD_BYTES, Stats, Table};
+use crate::store::{History, Lookup, MAX_RECORD_BYTES, Moment, Stats, Table};
 
 #[test]
 fn reopening_keeps_everything() {
@@ -93,4 +93,54 @@ fn no_record_that_a_store_takes_is_kept_outside_the_log() {
     }
     assert_eq!(store.stats().entities, 200);
     assert_eq!(store.verify().unwrap(), 200);
+}
+
+#[test]
+fn the_past_outlives_the_process_and_ends_with_an_accepted_loss() {
+    let dir = three_users();
+    let store = open(dir.path());
+    store.commit(put(&[numbered("anna", 7)])).unwrap();
+    store.close().unwrap();
+    let at = |store: &SledStore, revision| {
+        let reader = store.read_at(Moment::Revision(Revision(revision))).ok()?;
+        number(&*reader, "anna")
+    };
+    // Whoever does not decide on the past leaves it, and goes on with it.
+    let store = SledStore::open(dir.path(), SledOptions { history: None, ..options() }).unwrap();
+    store.commit(put(&[numbered("anna", 8)])).unwrap();
+    assert_eq!(
+        (0..=5).map(|revision| at(&store, revision)).collect::<Vec<_>>(),
+        [None, Some(0), Some(0), Some(0), Some(7), Some(8)]
+    );
+    store.close().unwrap();
+    edit_sidecar(dir.path(), |sidecar| {
+        sidecar.insert("head".to_owned(), 9.into());
+    });
+    let store = accepting(dir.path()).unwrap();
+    assert_eq!(store.stats().past, 0);
+    store.commit(put(&[numbered("anna", 9)])).unwrap();
+    assert_eq!(at(&store, 4), None, "revisions from before the loss are out of reach");
+    assert_eq!((at(&store, 5), at(&store, 6)), (Some(8), Some(9)));
+    store.verify().unwrap();
+}
+
+#[test]
+fn a_store_whose_past_is_switched_off_forgets_it() {
+    let dir = three_users();
+    let off = SledOptions { history: Some(History::OFF), ..options() };
+    let store = SledStore::open(dir.path(), off).unwrap();
+    for n in 0..3 {
+        store.commit(put(&[numbered("anna", n)])).unwrap();
+    }
+    assert_eq!(store.stats().past, 0);
+    assert!(store.read_at(Moment::Revision(Revision(3))).is_err());
+    store.close().unwrap();
+    // Switched on again, it begins anew.
+    let store = open(dir.path());
+    store.commit(put(&[numbered("anna", 9)])).unwrap();
+    let reader = store.read_at(Moment::Revision(Revision(6))).unwrap();
+    assert_eq!(number(&*reader, "anna"), Some(2));
+    drop(reader);
+    assert!(store.read_at(Moment::Revision(Revision(5))).is_err());
+    store.verify().unwrap();
 }
