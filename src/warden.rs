@@ -28,7 +28,7 @@ pub use bundle::{BundleError, BundleOrigin, BundleStatus, Gate, store_bundle, st
 pub use changes::{Change, ChangeError, DeadId, Patch};
 pub use explain::{Explained, ExplainedClause, Explanation};
 pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, RouteMeter};
 pub use search::{FoundPage, Laid, Open, PageOf, SearchError, Way};
 pub use session::{Api, AskError, Asked, Ruling, Session, SessionError, Unasked};
 pub use source::{SourceError, embedded, embedded_properties, folder, properties, read};
@@ -40,6 +40,7 @@ use crate::entity::Uid;
 use crate::pdp::Bundle;
 use crate::store::{Revision, Stats, Store, StoreError};
 use cache::FactCache;
+use metrics::Standing;
 
 /// Memory that built entities may take, in bytes.
 pub const DEFAULT_CACHE_BYTES: u64 = 512 * 1024 * 1024;
@@ -105,7 +106,8 @@ impl Warden {
         let watched = Arc::clone(&cache);
         store.observe(Box::new(move |_, changed: &[Uid]| watched.forget(changed)));
         let keys = Keys::recorded(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&audit))?;
-        let metrics = Arc::new(Metrics::new(&bundle, clock.now(), audit.counters()));
+        let standing = Standing { store: Arc::clone(&store), cache: Arc::clone(&cache), audit: Arc::clone(&audit) };
+        let metrics = Arc::new(Metrics::new(&bundle, clock.now(), standing));
         let warden = Self {
             status: Mutex::new(BundleStatus::first(&bundle, origin, clock.now())),
             bundle: ArcSwap::from_pointee(bundle),

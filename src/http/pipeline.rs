@@ -29,6 +29,7 @@ use super::request_id::{self, RequestId};
 use super::routes::{Access, Body, Effect, Route, Verb};
 use crate::audit::{Request as Asking, Trace};
 use crate::store::Revision;
+use crate::warden::RouteMeter;
 
 type HttpResponse = Response<axum::body::Body>;
 
@@ -39,9 +40,9 @@ const BUNDLE: HeaderName = HeaderName::from_static("hubwarden-bundle");
 const TRACE: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a request met.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Target {
-    Route(&'static Route),
+    Route(&'static Route, Arc<RouteMeter>),
     NoRoute,
     /// There are routes with this path, with other methods.
     OtherMethod,
@@ -56,15 +57,19 @@ struct Told {
     revision: Option<Revision>,
     bundle: Option<String>,
     quiet: bool,
+    /// Where the request is counted, when it met a route.
+    meter: Option<Arc<RouteMeter>>,
 }
 
 /// The router for a table.
 pub fn router(app: &Arc<App>, routes: &'static [Route]) -> Router {
     let mut router = Router::new();
     for route in routes {
-        let target = Target::Route(route);
-        let handler =
-            move |State(app): State<Arc<App>>, request: Request| async move { dispatch(app, target, request).await };
+        let target = Target::Route(route, app.warden.metrics().route(route.verb.name(), route.path));
+        let handler = move |State(app): State<Arc<App>>, request: Request| {
+            let target = target.clone();
+            async move { dispatch(app, target, request).await }
+        };
         router = router.route(route.path, on(filter(route.verb), handler));
     }
     let no_route = |State(app): State<Arc<App>>, request: Request| dispatch(app, Target::NoRoute, request);
@@ -112,6 +117,9 @@ async fn finish(State(app): State<Arc<App>>, mut request: Request, next: Next) -
             headers.insert(BUNDLE, hash);
         }
     }
+    if let Some(meter) = &told.meter {
+        meter.served(response.status().as_u16(), started.elapsed());
+    }
     let template = route.as_ref().map_or("-", MatchedPath::as_str);
     log(&method, template, response.status(), &id, &told, started);
     response
@@ -143,9 +151,12 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> HttpResponse {
 
 async fn dispatch(app: Arc<App>, target: Target, request: Request) -> HttpResponse {
     let mut told = Told::default();
+    if let Target::Route(_, meter) = &target {
+        told.meter = Some(Arc::clone(meter));
+    }
     let (parts, body) = request.into_parts();
     let mut unread = Some(body);
-    let mut response = match attempt(&app, target, parts, &mut unread, &mut told).await {
+    let mut response = match attempt(&app, &target, parts, &mut unread, &mut told).await {
         Ok(reply) => {
             told.revision = reply.revision;
             told.bundle.clone_from(&reply.bundle);
@@ -160,7 +171,7 @@ async fn dispatch(app: Arc<App>, target: Target, request: Request) -> HttpRespon
                 None => failure,
             };
             match target {
-                Target::Route(Route { access: Access::Client, .. }) => client::failed(failure),
+                Target::Route(Route { access: Access::Client, .. }, _) => client::failed(failure),
                 _ => failure.into_response(),
             }
         }
@@ -171,21 +182,21 @@ async fn dispatch(app: Arc<App>, target: Target, request: Request) -> HttpRespon
 
 async fn attempt(
     app: &Arc<App>,
-    target: Target,
+    target: &Target,
     parts: Parts,
     unread: &mut Option<axum::body::Body>,
     told: &mut Told,
 ) -> Answered {
     // Somebody without a key learns neither which paths exist nor which methods they take.
     let access = match target {
-        Target::Route(route) => route.access,
+        Target::Route(route, _) => route.access,
         Target::NoRoute | Target::OtherMethod => Access::Scopes(&[]),
     };
     let caller = access::identify(app, &parts.headers, access)?;
     told.key = caller.key.as_ref().map(|key| key.id.clone());
     told.known = caller.is_known();
     let route = match target {
-        Target::Route(route) => route,
+        Target::Route(route, _) => *route,
         Target::NoRoute => return Err(Failure::not_found("there is nothing at this path")),
         Target::OtherMethod => {
             let message = format!("this path does not take {}", parts.method);

@@ -27,13 +27,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use super::links::Catalogue;
 use super::plan::{Counts, Write};
 use super::view::{Keyspace, View, Visit};
-use super::{Batch, CommitError, Observer, Reader, Revision, Stats, Store, StoreError};
+use super::{Batch, CommitError, Meter, Observer, Reader, Revision, Stats, Store, StoreError};
 use crate::entity::Link;
 use committer::{Committer, Request};
 use engine::Engine;
@@ -73,6 +74,7 @@ pub struct SledStore {
 struct Shared {
     dir: PathBuf,
     place: String,
+    meter: Meter,
     state: RwLock<State>,
 }
 
@@ -110,6 +112,7 @@ impl SledStore {
         let shared = Arc::new(Shared {
             dir: dir.as_ref().to_owned(),
             place: dir.as_ref().display().to_string(),
+            meter: Meter::default(),
             state: RwLock::new(state),
         });
         let (requests, inbox) = mpsc::channel();
@@ -138,8 +141,14 @@ impl Store for SledStore {
     fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
         let closed = || StoreError::Stopped(committer::CLOSED.to_owned());
         let (reply, answer) = mpsc::sync_channel(1);
-        self.requests.send(Request::Commit { batch, reply }).map_err(|_| closed())?;
-        answer.recv().map_err(|_| closed())?
+        let meter = &self.shared.meter;
+        let started = Instant::now();
+        meter.waiting.inc();
+        let sent = self.requests.send(Request::Commit { batch, reply });
+        let answered = sent.map_err(|_| closed()).and_then(|()| answer.recv().map_err(|_| closed()));
+        meter.waiting.dec();
+        meter.commit_seconds.observe(started.elapsed().as_secs_f64());
+        answered?
     }
 
     fn keep_links(&self, links: &BTreeSet<Link>) -> Result<(), StoreError> {
@@ -164,6 +173,10 @@ impl Store for SledStore {
             tombstones: state.counts.tombstones,
             bytes: state.engine.as_ref().map_or(0, |engine| engine.size()),
         }
+    }
+
+    fn meter(&self) -> Option<&Meter> {
+        Some(&self.shared.meter)
     }
 
     fn verify(&self) -> Result<u64, StoreError> {

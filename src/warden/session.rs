@@ -1,5 +1,6 @@
 //! Asking: one bundle and one store revision, for one question or a batch of them.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -204,7 +205,7 @@ impl Session<'_> {
             extra.insert(entity.uid.clone(), Fact::Present(Arc::new(Prepared::new(entity.clone())?)));
         }
         let (reader, cache) = (self.reader.as_ref(), self.warden.cache.as_ref());
-        Ok(SessionFacts { reader, cache, extra, given: Given::BesideStored })
+        Ok(SessionFacts { reader, cache, extra, given: Given::BesideStored, asked: Cell::new(0) })
     }
 
     pub(super) fn reader(&self) -> &dyn Reader {
@@ -221,6 +222,7 @@ impl Session<'_> {
         let brought = self.brought(&asked);
         let (question, facts) = self.prepared(asked, given)?;
         let answer = self.bundle.decide(&question, &facts)?;
+        self.warden.metrics.sliced(facts.asked.get());
         let ruling = Ruling {
             id: Uuid::now_v7(),
             answer,
@@ -300,6 +302,8 @@ pub(super) struct SessionFacts<'a> {
     cache: &'a FactCache,
     extra: HashMap<Uid, Fact>,
     given: Given,
+    /// How many facts were asked for: each once, by a decision.
+    asked: Cell<u64>,
 }
 
 impl SessionFacts<'_> {
@@ -319,6 +323,7 @@ pub(super) enum Given {
 
 impl Facts for SessionFacts<'_> {
     fn fact(&self, uid: &Uid) -> Result<Fact, FactsError> {
+        self.asked.set(self.asked.get() + 1);
         if let Some(fact) = self.extra.get(uid) {
             return Ok(fact.clone());
         }

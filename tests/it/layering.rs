@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", &["bench", "http", "suite", "hub", "tokens", "warden", "audit", "pdp", "store", "entity", "json", "clock"]),
-    ("bench", &["warden", "entity"]),
+    ("bench", &["warden", "entity", "process"]),
     ("http", &["hub", "tokens", "warden", "audit", "pdp", "store", "entity", "json", "clock"]),
     ("hub", &["tokens", "warden", "pdp", "store", "entity", "clock"]),
     ("suite", &["pdp", "entity", "json", "clock"]),
-    ("warden", &["audit", "pdp", "store", "entity", "json", "clock"]),
+    ("warden", &["audit", "pdp", "store", "entity", "json", "clock", "process"]),
     ("audit", &["secret_file", "entity", "clock"]),
     ("tokens", &["secret_file", "entity", "clock"]),
     ("pdp", &["entity", "json"]),
@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("entity", &[]),
     ("json", &[]),
     ("clock", &[]),
+    ("process", &[]),
     ("secret_file", &[]),
 ];
 

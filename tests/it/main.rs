@@ -39,6 +39,7 @@ mod http_support;
 mod http_tokens;
 mod laws;
 mod layering;
+mod operations;
 mod policy_suite;
 mod program;
 mod readme;

@@ -10,6 +10,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::time::Instant;
 
 use crate::entity::{Link, Uid};
 use crate::store::links::{self, Catalogue};
@@ -263,6 +264,7 @@ impl Committer {
         if answers.is_empty() {
             return;
         }
+        self.shared.meter.group.observe(answers.len() as f64);
         let done = if pieces.is_empty() {
             Ok(())
         } else {
@@ -271,7 +273,9 @@ impl Committer {
                 for piece in pieces {
                     this.engine.apply(piece)?;
                 }
+                let started = Instant::now();
                 this.engine.sync()?;
+                this.shared.meter.flush_seconds.observe(started.elapsed().as_secs_f64());
                 this.publish(&commits);
                 this.checkpoint(CHECKPOINT)
             })
