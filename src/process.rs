@@ -53,6 +53,18 @@ pub fn machine_memory() -> Option<u64> {
     Some(group.map_or(machine, |group: u64| group.min(machine)))
 }
 
+/// Room for this user on the disk that a folder lies on, in bytes.
+#[cfg(unix)]
+pub fn free_bytes(folder: &std::path::Path) -> Option<u64> {
+    let about = rustix::fs::statvfs(folder).ok()?;
+    Some(about.f_bavail.saturating_mul(about.f_frsize))
+}
+
+#[cfg(not(unix))]
+pub fn free_bytes(_: &std::path::Path) -> Option<u64> {
+    None
+}
+
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }

@@ -1,6 +1,7 @@
 //! The command line: exit codes, what goes where, precedence, and that files survive the round trip.
 
 mod audit;
+mod doctor;
 mod explain;
 mod import;
 mod lint;
