@@ -49,6 +49,7 @@ mod request_id;
 mod routes;
 mod server;
 mod tokens;
+mod trace;
 mod whoami;
 
 pub use constant::serve_constant;
@@ -59,3 +60,4 @@ pub use path::percent_encode;
 pub use routes::{Access, Effect, Route, Verb, routes};
 pub use server::{ServeError, Server, serve};
 pub use tokens::{NewTokenReply, ReviewBody, TokenBody};
+pub use trace::TARGET as TRACE_TARGET;

@@ -15,6 +15,7 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, on};
 use tokio::time::timeout_at;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 
 use super::access;
 use super::app::App;
@@ -27,6 +28,7 @@ use super::query::Query;
 use super::reply::Answered;
 use super::request_id::{self, RequestId};
 use super::routes::{Access, Body, Effect, Route, Verb};
+use super::trace;
 use crate::audit::{Request as Asking, Trace};
 use crate::store::Revision;
 use crate::warden::RouteMeter;
@@ -97,10 +99,12 @@ async fn finish(State(app): State<Arc<App>>, mut request: Request, next: Next) -
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let template = route.as_ref().map_or("-", MatchedPath::as_str);
+    let span = trace::request(&method, template, request.headers());
     let (id, mut response) = match RequestId::of(request.headers()) {
         Ok(id) => {
             request.extensions_mut().insert(id.clone());
-            (id, next.run(request).await)
+            (id, next.run(request).instrument(span.clone()).await)
         }
         Err(failure) => (RequestId::new(), body::settled(request.into_body(), failure).await.into_response()),
     };
@@ -120,7 +124,7 @@ async fn finish(State(app): State<Arc<App>>, mut request: Request, next: Next) -
     if let Some(meter) = &told.meter {
         meter.served(response.status().as_u16(), started.elapsed());
     }
-    let template = route.as_ref().map_or("-", MatchedPath::as_str);
+    trace::answered(&span, response.status(), &id);
     log(&method, template, response.status(), &id, &told, started);
     response
 }
@@ -268,7 +272,7 @@ async fn attempt(
 
 /// On whose behalf decisions and changes are recorded.
 fn asking(call: &Call) -> Arc<Asking> {
-    let trace = access::only(&call.headers, TRACE).and_then(Trace::parse);
+    let trace = trace::current().or_else(|| access::only(&call.headers, TRACE).and_then(Trace::parse));
     Asking::new(call.request_id.as_str(), trace, call.caller.key.as_ref().map(|key| key.id.clone()))
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smol_str::SmolStr;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use super::Warden;
@@ -218,6 +219,11 @@ impl Session<'_> {
 
     fn answer(&self, asked: Asked, given: Given) -> Result<Ruling, AskError> {
         let started = Instant::now();
+        let span = tracing::trace_span!(
+            target: "hubwarden::trace", "decide", hubwarden.api = self.api.name(), hubwarden.decision = Empty,
+            hubwarden.decision_id = Empty, hubwarden.reason = Empty,
+        );
+        let _deciding = span.enter();
         self.warden.audit.ready()?;
         let brought = self.brought(&asked);
         let (question, facts) = self.prepared(asked, given)?;
@@ -230,6 +236,13 @@ impl Session<'_> {
             revision: self.revision(),
             took: started.elapsed(),
         };
+        if !span.is_disabled() {
+            span.record("hubwarden.decision", if ruling.answer.allowed() { "allow" } else { "deny" });
+            span.record("hubwarden.decision_id", tracing::field::display(&ruling.id));
+            if let Some(reason) = &ruling.answer.reason {
+                span.record("hubwarden.reason", reason.code.as_str());
+            }
+        }
         self.decided(&ruling);
         self.record_ruling(&ruling, &question, brought, given == Given::InsteadOfStored, &facts)?;
         Ok(ruling)

@@ -47,3 +47,4 @@ mod store_crash;
 mod support;
 mod token_support;
 mod tooling;
+mod traces;

@@ -30,7 +30,8 @@ fn exported() -> BTreeSet<String> {
     assert_eq!(post("/access/v1/evaluation", &question), 200);
     assert_eq!(post("/access/v1/evaluations", &json!({"evaluations": [question]})), 200);
     assert_eq!(post("/access/v1/evaluation", &json!({})), 400);
-    let search = json!({"subject": {"type": "user"}, "action": {"name": "repo.read"}, "resource": question["resource"]});
+    let search =
+        json!({"subject": {"type": "user"}, "action": {"name": "repo.read"}, "resource": question["resource"]});
     assert_eq!(post("/access/v1/search/subject", &search), 200);
     assert_eq!(agent.get(url("/api/whoami-v2")).call().unwrap().status(), 401);
     let text = agent.get(url("/metrics")).call().unwrap().body_mut().read_to_string().unwrap();
