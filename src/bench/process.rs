@@ -64,10 +64,11 @@ impl Program {
     pub fn run(&self, args: &[&str]) -> Result<Finished, BenchError> {
         let what = || format!("`hubwarden {}`", args.join(" "));
         let started = Instant::now();
-        let mut command = self.command(args);
-        let mut child = command.stderr(Stdio::piped()).spawn().map_err(BenchError::io(what()))?;
+        let said = self.folder.join("command.log");
+        let stderr = std::fs::File::create(&said).map_err(BenchError::io(said.display().to_string()))?;
+        let mut child = self.command(args).stderr(stderr).spawn().map_err(BenchError::io(what()))?;
         let mut peak_rss = None;
-        // Its output is short: it fits the pipe while nobody reads.
+        // What it prints on stdout is a line or two: it fits the pipe while nobody reads.
         while child.try_wait().map_err(BenchError::io(what()))?.is_none() {
             peak_rss = peak_rss.max(memory(child.id()).map(|memory| memory.peak));
             std::thread::sleep(LOOK);
@@ -75,7 +76,7 @@ impl Program {
         let took = started.elapsed();
         let output = child.wait_with_output().map_err(BenchError::io(what()))?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
+            let said = std::fs::read_to_string(&said).unwrap_or_default();
             return Err(BenchError::Failed(format!("{} failed: {}", what(), said.trim())));
         }
         Ok(Finished { stdout: String::from_utf8_lossy(&output.stdout).trim().to_owned(), took, peak_rss })
