@@ -13,6 +13,7 @@ mod completions;
 mod config;
 mod data;
 mod diff;
+mod doctor;
 mod entities;
 mod exit;
 mod explain;
@@ -51,6 +52,7 @@ use bench::BenchArgs;
 use completions::CompletionsArgs;
 use config::{CommonArgs, Config};
 use diff::DiffArgs;
+use doctor::DoctorArgs;
 use exit::{Exit, Failure};
 use explain::ExplainArgs;
 use export::ExportArgs;
@@ -77,7 +79,7 @@ use who_can::WhoCanArgs;
 ///   0  done; for `authorize`: allowed
 ///   1  failure
 ///   2  for `authorize`: denied; else: wrong usage
-///   3  policies, schema or entities are not valid
+///   3  policies, schema or entities are not valid; `doctor`: something is to be mended
 ///   4  `authorize`, `search`: the schema does not know what was asked about; `test`, `matrix`: not as expected;
 ///      `prove`: not all is proven; `diff`, `replay`: widened (5 narrowed, 6 both); `bench`: an answer was wrong;
 ///      `verify-search`: the index is wrong
@@ -132,6 +134,8 @@ enum Command {
     Token(TokenArgs),
     /// Read and verify the decision log of a store's folder, whether a server holds it or not.
     Audit(AuditArgs),
+    /// Look at a deployment, and say what to mend.
+    Doctor(DoctorArgs),
     /// Measure speed: worlds made from a seed, load, and decisions that are checked while they are timed.
     Bench(BenchArgs),
     /// Write a shell's completion script to stdout.
@@ -191,6 +195,7 @@ fn run(command: &Command, setting: &Setting) -> Result<Exit, Failure> {
         Command::Key(args) => key::run(args, setting),
         Command::Token(args) => token::run(args, setting),
         Command::Audit(args) => audit::run(args, setting),
+        Command::Doctor(args) => doctor::run(args, setting),
         Command::Bench(args) => bench::run(args, setting),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), setting),
         Command::Version => version::run(setting),

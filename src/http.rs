@@ -51,6 +51,7 @@ mod routes;
 mod server;
 mod shadow;
 mod tokens;
+mod trace;
 mod who_can;
 mod whoami;
 
@@ -63,4 +64,5 @@ pub use routes::{Access, Effect, Route, Verb, routes};
 pub use server::{ServeError, Server, serve};
 pub use tokens::reach::ReachReply;
 pub use tokens::{NewTokenReply, ReviewBody, TokenBody};
+pub use trace::TARGET as TRACE_TARGET;
 pub use who_can::WhoCanReply;

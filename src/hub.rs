@@ -10,6 +10,7 @@ mod backup;
 mod check;
 mod error;
 mod grants;
+mod hygiene;
 mod identify;
 mod inspect;
 mod introspect;
@@ -31,6 +32,7 @@ pub use backup::{BackupError, Exported, Imported, LineFault, Standing};
 pub use check::{Check, Checked};
 pub use error::{HubError, OpenError};
 pub use grants::{GrantSpec, GrantsSpec};
+pub use hygiene::{Hygiene, KeyState, hygiene, key_state};
 pub use identify::{Caller, Dead};
 
 pub use introspect::Introspection;

@@ -9,6 +9,7 @@ pub mod http;
 pub mod hub;
 pub mod json;
 pub mod pdp;
+pub mod process;
 pub mod secret_file;
 pub mod store;
 pub mod suite;

@@ -22,6 +22,7 @@ mod history;
 mod key;
 mod links;
 mod memory;
+mod meter;
 mod past;
 mod plan;
 mod record;
@@ -40,6 +41,7 @@ use crate::entity::{Entity, Link, Uid};
 pub use batch::{Batch, Expect, Op};
 pub use history::History;
 pub use memory::MemoryStore;
+pub use meter::Meter;
 pub use sled::{DataLoss, SledOptions, SledStore};
 
 /// The largest record of an entity or a table that a store takes, in encoded bytes.
@@ -234,6 +236,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Counts, kept up to date with each commit.
     fn stats(&self) -> Stats;
+
+    /// How commits do, where they take a disk's time.
+    fn meter(&self) -> Option<&Meter> {
+        None
+    }
 
     /// Reads every record and verifies its checksum; returns how many were read.
     ///

@@ -34,7 +34,7 @@ pub use bundle::{BundleError, BundleOrigin, BundleStatus, Flips, Gate, store_bun
 pub use changes::{Change, ChangeError, DeadId, Patch};
 pub use explain::{Explained, ExplainedClause, Explanation};
 pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, RouteMeter};
 pub use past::Policies;
 pub use reach::{Doing, Place, Reach, ReachLimits};
 pub use replay::{Baseline, Questions, Replay, ReplayError, ReplayFacts, replay};
@@ -51,6 +51,7 @@ use crate::entity::Uid;
 use crate::pdp::Bundle;
 use crate::store::{Revision, Stats, Store, StoreError};
 use cache::FactCache;
+use metrics::Standing;
 use past::PastBundles;
 use shadow::Shadow;
 
@@ -125,7 +126,8 @@ impl Warden {
         let watched = Arc::clone(&cache);
         store.observe(Box::new(move |_, changed: &[Uid]| watched.forget(changed)));
         let keys = Keys::recorded(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&audit))?;
-        let metrics = Arc::new(Metrics::new(&bundle, clock.now(), audit.counters()));
+        let standing = Standing { store: Arc::clone(&store), cache: Arc::clone(&cache), audit: Arc::clone(&audit) };
+        let metrics = Arc::new(Metrics::new(&bundle, clock.now(), standing));
         let warden = Self {
             status: Mutex::new(BundleStatus::first(&bundle, origin, clock.now())),
             bundle: ArcSwap::from_pointee(bundle),

@@ -3,13 +3,26 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
+use super::writer::LOG;
+
 /// Counters of a log and its sinks. Clones count together.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Counters {
     /// `decision_log_records_total{sink}`.
     pub records: Family<[(&'static str, &'static str); 1], Counter>,
     /// `decision_log_dropped_total{sink,reason}`.
     pub dropped: Family<[(&'static str, &'static str); 2], Counter>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let counters = Self { records: Family::default(), dropped: Family::default() };
+        // A counter that appears with its first count has no increase to be alarmed by.
+        counters.written(LOG, 0);
+        counters.dropped(LOG, "queue_full", 0);
+        counters.dropped(LOG, "write_failed", 0);
+        counters
+    }
 }
 
 impl Counters {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::counters::Counters;
 use super::key_file::{AuditKey, PublicKey};
 use super::mask::Mask;
-use super::queue::{Queue, Refused};
+use super::queue::{Queue, Refused, Waiting};
 use super::record::{ChangeRecord, DecisionRecord, Origin, SearchRecord};
 use super::request::Request;
 use super::settings::{Damaged, Mode, Settings};
@@ -149,6 +149,14 @@ impl Log {
                 let fault = on.queue.settled().fault.map(|fault| fault.to_string());
                 Some(LogStatus { mode: on.mode.name(), fault })
             }
+        }
+    }
+
+    /// What waits to be written.
+    pub fn waiting(&self) -> Waiting {
+        match &self.state {
+            State::On(on) => on.queue.waiting(),
+            State::Off | State::Refusing { .. } => Waiting::default(),
         }
     }
 

@@ -22,6 +22,13 @@ pub struct Settled {
     pub fault: Option<Arc<str>>,
 }
 
+/// What waits to be written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waiting {
+    pub records: u64,
+    pub bytes: u64,
+}
+
 /// What the writer took.
 pub struct Taken {
     pub bodies: Vec<Vec<u8>>,
@@ -86,6 +93,12 @@ impl Queue {
             self.wake.notify_one();
         }
         Ok(inner.ticket)
+    }
+
+    /// What waits to be written.
+    pub fn waiting(&self) -> Waiting {
+        let inner = self.inner.lock();
+        Waiting { records: inner.bodies.len() as u64, bytes: inner.bytes as u64 }
     }
 
     /// Whether an answer must wait until there is room.

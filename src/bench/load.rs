@@ -20,7 +20,7 @@ use tokio::task::LocalSet;
 
 use super::BenchError;
 use super::client::{Connection, Prepared, Verdict};
-use super::process::cpu_seconds;
+use crate::process::cpu_seconds;
 
 /// Nothing is measured more slowly than that.
 const SLOWEST: Duration = Duration::from_secs(120);

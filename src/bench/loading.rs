@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use super::BenchError;
 use super::client::{Connection, Verdict};
 use super::contest::Contender;
-use super::process::{Running, memory};
+use super::process::Running;
 use super::report::Report;
 use super::site::{Loading, Say, Site};
 use super::world::World;
+use crate::process::memory;
 
 /// Questions in one request, while everything is asked about once.
 const BATCH: usize = 100;

@@ -9,9 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::BenchError;
+use crate::process::memory;
 
-/// Ticks a second of the times in `/proc`; the same on every Linux that there is.
-const TICKS: f64 = 100.0;
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a server may take to close its store.
 const STOPPING: Duration = Duration::from_secs(60);
@@ -65,10 +64,11 @@ impl Program {
     pub fn run(&self, args: &[&str]) -> Result<Finished, BenchError> {
         let what = || format!("`hubwarden {}`", args.join(" "));
         let started = Instant::now();
-        let mut command = self.command(args);
-        let mut child = command.stderr(Stdio::piped()).spawn().map_err(BenchError::io(what()))?;
+        let said = self.folder.join("command.log");
+        let stderr = std::fs::File::create(&said).map_err(BenchError::io(said.display().to_string()))?;
+        let mut child = self.command(args).stderr(stderr).spawn().map_err(BenchError::io(what()))?;
         let mut peak_rss = None;
-        // Its output is short: it fits the pipe while nobody reads.
+        // What it prints on stdout is a line or two: it fits the pipe while nobody reads.
         while child.try_wait().map_err(BenchError::io(what()))?.is_none() {
             peak_rss = peak_rss.max(memory(child.id()).map(|memory| memory.peak));
             std::thread::sleep(LOOK);
@@ -76,7 +76,7 @@ impl Program {
         let took = started.elapsed();
         let output = child.wait_with_output().map_err(BenchError::io(what()))?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
+            let said = std::fs::read_to_string(&said).unwrap_or_default();
             return Err(BenchError::Failed(format!("{} failed: {}", what(), said.trim())));
         }
         Ok(Finished { stdout: String::from_utf8_lossy(&output.stdout).trim().to_owned(), took, peak_rss })
@@ -155,32 +155,6 @@ pub fn address(url: &str) -> Result<SocketAddr, BenchError> {
     found.next().ok_or_else(|| failed("names no address"))
 }
 
-/// What a process holds in memory, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Memory {
-    pub now: u64,
-    pub peak: u64,
-}
-
-/// What a process holds in memory; nothing where the system does not tell.
-pub fn memory(process: u32) -> Option<Memory> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let kilobytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    Some(Memory { now: kilobytes("VmRSS:")? * 1_024, peak: kilobytes("VmHWM:")? * 1_024 })
-}
-
-/// Processor time that a process has taken, in seconds; nothing where the system does not tell.
-pub fn cpu_seconds(process: u32) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name in parentheses may hold anything; the fields after it do not.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((user + system) / TICKS)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,13 +165,5 @@ mod tests {
         assert_eq!(address("http://127.0.0.1").unwrap().port(), 80);
         assert!(address("http://[::1]:8180").is_ok());
         assert!(address("https://127.0.0.1").is_err());
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_system_tells_of_this_process() {
-        let memory = memory(std::process::id()).unwrap();
-        assert!(memory.now > 0 && memory.peak >= memory.now);
-        assert!(cpu_seconds(std::process::id()).is_some());
     }
 }

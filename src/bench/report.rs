@@ -166,13 +166,18 @@ impl Report {
         self.ratios.push(Ratio { name: name.into(), value, at_least: None, at_most: Some(bound) });
     }
 
+    /// Whether every ratio is within its bound.
+    pub fn meets_its_bounds(&self) -> bool {
+        self.ratios.iter().all(Ratio::is_met)
+    }
+
     pub fn ratio(&mut self, name: impl Into<String>, value: f64) {
         self.ratios.push(Ratio { name: name.into(), value, at_least: None, at_most: None });
     }
 }
 
 impl Ratio {
-    pub fn is_met(&self) -> bool {
+    fn is_met(&self) -> bool {
         self.at_least.is_none_or(|bound| self.value >= bound) && self.at_most.is_none_or(|bound| self.value <= bound)
     }
 }
@@ -280,4 +285,27 @@ fn table(rows: &[Row]) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_meets_its_bounds_when_every_ratio_does() {
+        let mut report = Report::new("test", None);
+        report.ratio("without a bound", 17.0);
+        report.ratio_at_least("high enough", 0.8, 0.8);
+        report.ratio_at_most("low enough", 2.9, 3.0);
+        assert!(report.meets_its_bounds());
+        report.ratio_at_least("too low", 0.79, 0.8);
+        assert!(!report.meets_its_bounds());
+        let text = report.to_string();
+        assert!(text.contains("at least 0.80: met") && text.contains("at least 0.80: missed"), "{text}");
+    }
+
+    #[test]
+    fn times_are_written_in_the_unit_that_fits() {
+        assert_eq!([time(12.4), time(1_500.0), time(2.5e6)], ["12 us", "1.50 ms", "2.50 s"]);
+    }
 }

@@ -16,7 +16,7 @@ use super::data::DataArgs;
 use super::exit::{Exit, Failure};
 use super::terminal::Format;
 use crate::audit::{self, Damage, Digest, Filter, Form, PublicKey, each_oldest_first, newest_first, read_key, verify};
-pub(super) use keeping::{AuditConfig, LogKeepingArgs, Process, open};
+pub(super) use keeping::{AuditConfig, LogKeepingArgs, Process, key_path, open};
 use print::Printed;
 
 /// How often `tail --follow` looks.
@@ -188,7 +188,7 @@ fn check(
         }
         Some(named) => named.parse::<PublicKey>()?,
         None => {
-            let path = keeping::key_path(store, None, setting);
+            let path = key_path(store, None, setting);
             let missing = || {
                 Failure::new(format!(
                     "there is no audit key in {}: name the public key with `--public-key`",

@@ -29,6 +29,9 @@ use crate::http::serve_constant;
 pub(super) struct BenchArgs {
     #[command(subcommand)]
     command: BenchCommand,
+    /// Fail when a ratio is not within its bound
+    #[arg(long, global = true)]
+    check: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -246,6 +249,7 @@ pub(super) fn run(args: &BenchArgs, setting: &Setting) -> Result<Exit, Failure> 
     };
     terminal.print(&report, &report)?;
     match (report.wrong, report.failed) {
+        (0, 0) if args.check && !report.meets_its_bounds() => Err(Failure::new("a ratio is not within its bound")),
         (0, 0) => Ok(Exit::Success),
         (0, failed) => Err(Failure::new(format!("{failed} requests were not answered"))),
         (wrong, _) => {

@@ -91,6 +91,12 @@ impl ServerArgs {
         }))
     }
 
+    /// The files that are named to hold a key.
+    pub fn key_files(&self, setting: &Setting) -> Vec<PathBuf> {
+        let variable = std::env::var_os("HUBWARDEN_KEY_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.key_file.clone().into_iter().chain(variable).chain(setting.config.key_file.clone()).collect()
+    }
+
     fn key(&self, setting: &Setting) -> Result<Option<String>, Failure> {
         if let Some(path) = &self.key_file {
             return read_key(path).map(Some);
@@ -116,6 +122,28 @@ impl Client {
     pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Json, Refusal> {
         let request = self.agent.get(self.url(path)).query_pairs(query.iter().copied());
         self.read(self.authorized(request).call())
+    }
+
+    /// A text, and the server's time as the header `Date` tells it.
+    pub fn text(&self, path: &str) -> Result<(String, Option<String>), Refusal> {
+        let failed = |message: String| Refusal { status: 0, code: String::new(), message, line: None };
+        let answer = self.authorized(self.agent.get(self.url(path))).call();
+        let mut response = match answer {
+            Ok(response) if response.status().is_success() => response,
+            answer => {
+                return self.read(answer).and_then(|_| Err(failed(format!("{} answered no text", self.base))));
+            }
+        };
+        let date = response.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
+        let read = response.body_mut().with_config().limit(MAX_ANSWER).read_to_string();
+        read.map(|text| (text, date)).map_err(|error| failed(format!("the answer of {} broke off: {error}", self.base)))
+    }
+
+    /// Whether nobody on the way can read what is sent: TLS, or this machine.
+    pub fn is_private(&self) -> bool {
+        let host = self.base.strip_prefix("http://").unwrap_or_default();
+        let local = ["127.", "localhost", "[::1]"].iter().any(|local| host.starts_with(local));
+        self.base.starts_with("https://") || local
     }
 
     pub fn post(&self, path: &str, body: &Json) -> Result<Json, Refusal> {

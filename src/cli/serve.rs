@@ -4,6 +4,7 @@ mod demo;
 mod gate;
 mod limits;
 mod logging;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -84,7 +85,7 @@ pub(super) enum PoliciesFrom {
 }
 
 pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> {
-    logging::start(&args.log, setting)?;
+    let traces = logging::start(&args.log, setting)?;
     let listen = args.listen.or(setting.config.listen).unwrap_or(DEFAULT_LISTEN);
     let demo = args.demo.then(Demo::create).transpose()?;
     let warden = Arc::new(match &demo {
@@ -124,6 +125,7 @@ pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> 
     drop(watches);
     hub.write_last_uses()?;
     warden.close()?;
+    drop(traces);
     Ok(Exit::Success)
 }
 

@@ -59,6 +59,11 @@ impl App {
         self.open.load(Ordering::Acquire)
     }
 
+    /// Requests that are worked on.
+    pub fn in_flight(&self) -> usize {
+        self.limits.concurrent_requests.saturating_sub(self.room.available_permits())
+    }
+
     /// # Errors
     /// When too many requests are being worked on.
     pub fn admit(&self) -> Result<Permit, Failure> {

@@ -121,9 +121,13 @@ impl Call {
         work: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let asking = Request::current();
-        let work = move || match asking {
-            Some(asking) => asking.within(|| work(&self)),
-            None => work(&self),
+        let span = tracing::Span::current();
+        let work = move || {
+            let _entered = span.enter();
+            match asking {
+                Some(asking) => asking.within(|| work(&self)),
+                None => work(&self),
+            }
         };
         match tokio::task::spawn_blocking(work).await {
             Ok(result) => result,

@@ -10,5 +10,6 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub async fn answer(call: Call) -> Answered {
     let warden = call.warden();
     let revision = warden.revision()?;
+    warden.metrics().in_flight(call.app.in_flight());
     Ok(Reply::text(OPEN_METRICS, warden.metrics().scrape(warden.stats(), revision)).at(revision))
 }

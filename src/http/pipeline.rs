@@ -15,6 +15,7 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, on};
 use futures_util::FutureExt;
 use tokio::time::timeout_at;
+use tracing::Instrument;
 
 use super::access;
 use super::app::App;
@@ -27,8 +28,10 @@ use super::query::Query;
 use super::reply::Answered;
 use super::request_id::{self, RequestId};
 use super::routes::{Access, Body, Effect, Route, Verb};
+use super::trace;
 use crate::audit::{Request as Asking, Trace};
 use crate::store::Revision;
+use crate::warden::RouteMeter;
 
 type HttpResponse = Response<axum::body::Body>;
 
@@ -39,9 +42,9 @@ const BUNDLE: HeaderName = HeaderName::from_static("hubwarden-bundle");
 const TRACE: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a request met.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Target {
-    Route(&'static Route),
+    Route(&'static Route, Arc<RouteMeter>),
     NoRoute,
     /// There are routes with this path, with other methods.
     OtherMethod,
@@ -58,30 +61,32 @@ struct Told {
     quiet: bool,
 }
 
-/// The router for a table.
-pub fn router(app: &Arc<App>, routes: &'static [Route]) -> Router {
+/// What answers the requests of a table.
+pub fn faces(app: &Arc<App>, routes: &'static [Route]) -> (Fixed, Router) {
+    let mut fixed = Fixed::default();
     let mut router = Router::new();
     for route in routes {
-        let target = Target::Route(route);
-        let handler = move |State(app): State<Arc<App>>, request: Request| serve(app, target, request);
+        let target = Target::Route(route, app.warden.metrics().route(route.verb.name(), route.path));
+        fixed.add(route, &target);
+        let handler = move |State(app): State<Arc<App>>, request: Request| serve(app, target.clone(), request);
         router = router.route(route.path, on(filter(route.verb), handler));
     }
     let no_route = |State(app): State<Arc<App>>, request: Request| serve(app, Target::NoRoute, request);
     let other_method = |State(app): State<Arc<App>>, request: Request| serve(app, Target::OtherMethod, request);
-    router.fallback(no_route).method_not_allowed_fallback(other_method).with_state(Arc::clone(app))
+    let router = router.fallback(no_route).method_not_allowed_fallback(other_method);
+    (fixed, router.with_state(Arc::clone(app)))
 }
 
 /// The routes whose path has no parameters and whose method is asked for as it stands: most requests are one of these,
 /// and need no router.
-pub struct Fixed(HashMap<&'static str, Vec<(Method, &'static Route)>>);
+#[derive(Default)]
+pub struct Fixed(HashMap<&'static str, Vec<(Method, Target)>>);
 
 impl Fixed {
-    pub fn new(routes: &'static [Route]) -> Self {
-        let mut fixed: HashMap<&'static str, Vec<(Method, &'static Route)>> = HashMap::new();
-        for route in routes.iter().filter(|route| !route.path.contains('{')) {
-            fixed.entry(route.path).or_default().push((method(route.verb), route));
+    fn add(&mut self, route: &'static Route, target: &Target) {
+        if !route.path.contains('{') {
+            self.0.entry(route.path).or_default().push((method(route.verb), target.clone()));
         }
-        Self(fixed)
     }
 
     /// The answer to a request that needs no router; gives the others back.
@@ -89,10 +94,10 @@ impl Fixed {
         &self,
         app: &Arc<App>,
         request: Request,
-    ) -> Result<impl Future<Output = HttpResponse> + Send + 'static, Request> {
+    ) -> Result<impl Future<Output = HttpResponse> + Send + use<>, Request> {
         let routes = self.0.get(request.uri().path()).into_iter().flatten();
         match routes.into_iter().find(|(method, _)| method == request.method()) {
-            Some((_, route)) => Ok(serve(Arc::clone(app), Target::Route(route), request)),
+            Some((_, target)) => Ok(serve(Arc::clone(app), target.clone(), request)),
             None => Err(request),
         }
     }
@@ -123,11 +128,16 @@ async fn serve(app: Arc<App>, target: Target, mut request: Request) -> HttpRespo
     let started = Instant::now();
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
+    let template = match &target {
+        Target::Route(route, _) => route.path,
+        Target::NoRoute | Target::OtherMethod => matched.as_ref().map_or("-", MatchedPath::as_str),
+    };
+    let span = trace::request(&method, template, request.headers());
     let mut told = Told::default();
     let (id, mut response) = match RequestId::of(request.headers()) {
         Ok(id) => {
             request.extensions_mut().insert(id.clone());
-            let answer = dispatch(&app, target, request, &mut told);
+            let answer = dispatch(&app, &target, request, &mut told).instrument(span.clone());
             let response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| panicked());
             (id, response)
         }
@@ -148,10 +158,10 @@ async fn serve(app: Arc<App>, target: Target, mut request: Request) -> HttpRespo
             headers.insert(BUNDLE, hash);
         }
     }
-    let template = match target {
-        Target::Route(route) => route.path,
-        Target::NoRoute | Target::OtherMethod => matched.as_ref().map_or("-", MatchedPath::as_str),
-    };
+    if let Target::Route(_, meter) = &target {
+        meter.served(response.status().as_u16(), started.elapsed());
+    }
+    trace::answered(&span, response.status(), &id);
     log(&method, template, response.status(), &id, &told, started);
     response
 }
@@ -180,7 +190,7 @@ fn panicked() -> HttpResponse {
     Failure::internal().into_response()
 }
 
-async fn dispatch(app: &Arc<App>, target: Target, request: Request, told: &mut Told) -> HttpResponse {
+async fn dispatch(app: &Arc<App>, target: &Target, request: Request, told: &mut Told) -> HttpResponse {
     let (parts, body) = request.into_parts();
     let mut unread = Some(body);
     match attempt(app, target, parts, &mut unread, told).await {
@@ -198,7 +208,7 @@ async fn dispatch(app: &Arc<App>, target: Target, request: Request, told: &mut T
                 None => failure,
             };
             match target {
-                Target::Route(Route { access: Access::Client, .. }) => client::failed(failure),
+                Target::Route(Route { access: Access::Client, .. }, _) => client::failed(failure),
                 _ => failure.into_response(),
             }
         }
@@ -207,21 +217,21 @@ async fn dispatch(app: &Arc<App>, target: Target, request: Request, told: &mut T
 
 async fn attempt(
     app: &Arc<App>,
-    target: Target,
+    target: &Target,
     parts: Parts,
     unread: &mut Option<axum::body::Body>,
     told: &mut Told,
 ) -> Answered {
     // Somebody without a key learns neither which paths exist nor which methods they take.
     let access = match target {
-        Target::Route(route) => route.access,
+        Target::Route(route, _) => route.access,
         Target::NoRoute | Target::OtherMethod => Access::Scopes(&[]),
     };
     let caller = access::identify(app, &parts.headers, access)?;
     told.key = caller.key.as_ref().map(|key| key.id.clone());
     told.known = caller.is_known();
     let route = match target {
-        Target::Route(route) => route,
+        Target::Route(route, _) => *route,
         Target::NoRoute => return Err(Failure::not_found("there is nothing at this path")),
         Target::OtherMethod => {
             let message = format!("this path does not take {}", parts.method);
@@ -293,7 +303,7 @@ async fn attempt(
 
 /// On whose behalf decisions and changes are recorded.
 fn asking(call: &Call) -> Arc<Asking> {
-    let trace = access::only(&call.headers, TRACE).and_then(Trace::parse);
+    let trace = trace::current().or_else(|| access::only(&call.headers, TRACE).and_then(Trace::parse));
     Asking::new(call.request_id.as_str(), trace, call.caller.key.as_ref().map(|key| key.id.clone()))
 }
 

@@ -25,7 +25,7 @@ use super::app::App;
 use super::call::Peer;
 use super::options::{Limits, ServeOptions};
 use super::page_token::PageTokens;
-use super::pipeline::{Fixed, router};
+use super::pipeline::{Fixed, faces};
 use super::routes::routes;
 
 /// Why a server did not start.
@@ -78,8 +78,8 @@ impl Server {
         let limits = options.limits;
         let app = Arc::new(App::new(options.hub, limits.clone(), base_url.clone(), page_tokens));
         let (stop, stopped) = oneshot::channel();
-        let router = TowerToHyperService::new(router(&app, routes()));
-        let face = Face { app, fixed: Arc::new(Fixed::new(routes())), router };
+        let (fixed, router) = faces(&app, routes());
+        let face = Face { app, fixed: Arc::new(fixed), router: TowerToHyperService::new(router) };
         let task = tokio::spawn(accept(listener, face, limits, stopped));
         tracing::info!(%address, url = base_url, "serving");
         if open {

@@ -27,6 +27,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
@@ -35,7 +36,7 @@ use super::links::Catalogue;
 use super::past::PastView;
 use super::plan::{Counts, Write};
 use super::view::{Keyspace, View, Visit};
-use super::{Batch, CommitError, Moment, Observer, Reader, Revision, Stats, Store, StoreError};
+use super::{Batch, CommitError, Meter, Moment, Observer, Reader, Revision, Stats, Store, StoreError};
 use crate::clock::{Clock, SystemClock};
 use crate::entity::Link;
 use committer::{Committer, Request};
@@ -79,6 +80,7 @@ pub struct SledStore {
 struct Shared {
     dir: PathBuf,
     place: String,
+    meter: Meter,
     state: RwLock<State>,
 }
 
@@ -126,6 +128,7 @@ impl SledStore {
         let shared = Arc::new(Shared {
             dir: dir.as_ref().to_owned(),
             place: dir.as_ref().display().to_string(),
+            meter: Meter::default(),
             state: RwLock::new(state),
         });
         let (requests, inbox) = mpsc::channel();
@@ -159,8 +162,14 @@ impl Store for SledStore {
     fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
         let closed = || StoreError::Stopped(committer::CLOSED.to_owned());
         let (reply, answer) = mpsc::sync_channel(1);
-        self.requests.send(Request::Commit { batch, reply }).map_err(|_| closed())?;
-        answer.recv().map_err(|_| closed())?
+        let meter = &self.shared.meter;
+        let started = Instant::now();
+        meter.waiting.inc();
+        let sent = self.requests.send(Request::Commit { batch, reply });
+        let answered = sent.map_err(|_| closed()).and_then(|()| answer.recv().map_err(|_| closed()));
+        meter.waiting.dec();
+        meter.commit_seconds.observe(started.elapsed().as_secs_f64());
+        answered?
     }
 
     fn keep_links(&self, links: &BTreeSet<Link>) -> Result<(), StoreError> {
@@ -186,6 +195,10 @@ impl Store for SledStore {
             bytes: state.engine.as_ref().map_or(0, |engine| engine.size()),
             past: state.past.records,
         }
+    }
+
+    fn meter(&self) -> Option<&Meter> {
+        Some(&self.shared.meter)
     }
 
     fn verify(&self) -> Result<u64, StoreError> {

@@ -51,6 +51,15 @@ struct Dependants {
     names: u64,
 }
 
+/// How the cache does.
+pub(super) struct CacheStats {
+    pub hits: u64,
+    pub misses: u64,
+    pub entries: u64,
+    pub bytes: u64,
+    pub limit: u64,
+}
+
 impl FactCache {
     /// `bytes` bounds the estimated size of all entries.
     pub fn new(bytes: u64) -> Self {
@@ -91,6 +100,17 @@ impl FactCache {
             dependants.names += 1;
         }
         self.ancestors.insert(uid.clone(), Arc::clone(ancestors));
+    }
+
+    pub fn stats(&self) -> CacheStats {
+        let (facts, ancestors) = (&self.facts, &self.ancestors);
+        CacheStats {
+            hits: facts.hits(),
+            misses: facts.misses(),
+            entries: facts.len() as u64,
+            bytes: facts.weight() + ancestors.weight(),
+            limit: facts.capacity() + ancestors.capacity(),
+        }
     }
 
     pub fn forget(&self, changed: &[Uid]) {

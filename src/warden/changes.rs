@@ -102,6 +102,8 @@ impl Warden {
     /// # Errors
     /// Nothing was changed.
     pub fn change_with(&self, changes: Vec<Change>, records: Batch) -> Result<Revision, ChangeError> {
+        let span = tracing::trace_span!(target: "hubwarden::trace", "change", hubwarden.changes = changes.len() as i64);
+        let _changing = span.enter();
         self.audit.ready()?;
         let _gate = self.schema_gate.read();
         let bundle = self.bundle();

@@ -1,11 +1,13 @@
 //! Asking: one bundle and one store revision, for one question or a batch of them.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use smol_str::SmolStr;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use super::Warden;
@@ -231,7 +233,7 @@ impl Session<'_> {
             extra.insert(entity.uid.clone(), Fact::Present(Arc::new(Prepared::new(entity.clone())?)));
         }
         let (reader, cache) = (self.reader.as_ref(), self.cache());
-        Ok(SessionFacts { reader, cache, extra, given: Given::BesideStored })
+        Ok(SessionFacts { reader, cache, extra, given: Given::BesideStored, asked: Cell::new(0) })
     }
 
     pub(super) fn reader(&self) -> &dyn Reader {
@@ -249,10 +251,16 @@ impl Session<'_> {
 
     fn answer(&self, asked: Asked, given: Given) -> Result<Ruling, AskError> {
         let started = Instant::now();
+        let span = tracing::trace_span!(
+            target: "hubwarden::trace", "decide", hubwarden.api = self.api.name(), hubwarden.decision = Empty,
+            hubwarden.decision_id = Empty, hubwarden.reason = Empty,
+        );
+        let _deciding = span.enter();
         self.warden.audit.ready()?;
         let brought = self.brought(&asked);
         let (question, facts) = self.prepared(asked, given)?;
         let answer = self.bundle.decide(&question, &facts)?;
+        self.warden.metrics.sliced(facts.asked.get());
         let ruling = Ruling {
             id: Uuid::now_v7(),
             answer,
@@ -260,6 +268,13 @@ impl Session<'_> {
             revision: self.revision(),
             took: started.elapsed(),
         };
+        if !span.is_disabled() {
+            span.record("hubwarden.decision", if ruling.answer.allowed() { "allow" } else { "deny" });
+            span.record("hubwarden.decision_id", tracing::field::display(&ruling.id));
+            if let Some(reason) = &ruling.answer.reason {
+                span.record("hubwarden.reason", reason.code.as_str());
+            }
+        }
         self.decided(&ruling);
         self.record_ruling(&ruling, &question, brought, given == Given::InsteadOfStored, &facts)?;
         if let Some(shadow) = self.warden.shadow.get().filter(|_| !self.past) {
@@ -336,12 +351,14 @@ pub(super) struct SessionFacts<'a> {
     cache: Option<&'a FactCache>,
     extra: HashMap<Uid, Fact>,
     given: Given,
+    /// How many facts were asked for: each once, by a decision.
+    asked: Cell<u64>,
 }
 
 impl<'a> SessionFacts<'a> {
     /// Facts that are read anew, each for itself.
     pub fn uncached(reader: &'a dyn Reader, extra: HashMap<Uid, Fact>, given: Given) -> Self {
-        Self { reader, cache: None, extra, given }
+        Self { reader, cache: None, extra, given, asked: Cell::new(0) }
     }
 
     /// What came with the question, and what it stands for.
@@ -367,6 +384,7 @@ pub(super) enum Given {
 
 impl Facts for SessionFacts<'_> {
     fn fact(&self, uid: &Uid) -> Result<Fact, FactsError> {
+        self.asked.set(self.asked.get() + 1);
         if let Some(fact) = self.extra.get(uid) {
             return Ok(fact.clone());
         }

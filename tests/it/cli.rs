@@ -2,6 +2,7 @@
 
 mod as_of;
 mod audit;
+mod doctor;
 mod explain;
 mod import;
 mod lint;

@@ -77,6 +77,14 @@ impl Serving {
         Self::spawn(command)
     }
 
+    /// The same with variables of the environment.
+    pub fn start_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = hubwarden(folder);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(args).stderr(Stdio::null());
+        command.envs(variables.iter().copied());
+        Self::spawn(command)
+    }
+
     /// The same with everything logged to a file.
     pub fn start_logged(folder: &Path, args: &[&str], log: &Path) -> Self {
         let mut command = hubwarden(folder);

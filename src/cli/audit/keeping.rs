@@ -148,7 +148,7 @@ fn mode(args: Option<&LogKeepingArgs>, setting: &Setting) -> Result<LogMode, Fai
 }
 
 /// The file of the signatures' key.
-pub(super) fn key_path(folder: &Path, args: Option<&LogKeepingArgs>, setting: &Setting) -> PathBuf {
+pub(in crate::cli) fn key_path(folder: &Path, args: Option<&LogKeepingArgs>, setting: &Setting) -> PathBuf {
     let flag = args.and_then(|args| args.audit_key_file.as_ref());
     let named = strongest(flag, "HUBWARDEN_AUDIT_KEY_FILE", setting.config.audit.key_file.as_ref());
     named.map_or_else(|| folder.join(DEFAULT_KEY), |(_, path)| path)

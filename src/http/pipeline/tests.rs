@@ -56,7 +56,7 @@ async fn get(router: &Router, path: &str) -> (u16, Option<String>, Json) {
 
 #[tokio::test]
 async fn a_panic_is_a_500_in_the_one_envelope_that_tells_nothing_of_it() {
-    let router = router(&app(Limits::default()), ROUTES);
+    let (_, router) = faces(&app(Limits::default()), ROUTES);
     for path in ["/panics", "/blocks-and-panics"] {
         let (status, id, body) = get(&router, path).await;
         assert_eq!((status, body["error"]["code"].as_str()), (500, Some("internal")));
@@ -67,7 +67,7 @@ async fn a_panic_is_a_500_in_the_one_envelope_that_tells_nothing_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn what_takes_too_long_is_a_503() {
-    let router = router(&app(Limits { deadline: Duration::from_secs(1), ..Limits::default() }), ROUTES);
+    let (_, router) = faces(&app(Limits { deadline: Duration::from_secs(1), ..Limits::default() }), ROUTES);
     let (status, _, body) = get(&router, "/hangs").await;
     assert_eq!((status, body["error"]["code"].as_str()), (503, Some("deadline_exceeded")));
 }
@@ -75,7 +75,7 @@ async fn what_takes_too_long_is_a_503() {
 #[tokio::test(start_paused = true)]
 async fn a_request_without_room_is_a_503_to_be_tried_again_and_room_comes_back() {
     let app = app(Limits { concurrent_requests: 1, deadline: Duration::from_secs(1), ..Limits::default() });
-    let router = router(&app, ROUTES);
+    let (_, router) = faces(&app, ROUTES);
     let (first, second) = tokio::join!(get(&router, "/hangs"), get(&router, "/hangs"));
     assert_eq!(first.2["error"]["code"], "deadline_exceeded");
     assert_eq!((second.0, second.2["error"]["code"].as_str()), (503, Some("overloaded")));

@@ -10,7 +10,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::entity::{Link, Uid};
@@ -300,6 +300,7 @@ impl Committer {
             return;
         }
         let added = writes.keys().filter(|key| history::is_of_past(key)).count() as u64;
+        self.shared.meter.group.observe(answers.len() as f64);
         let done = if pieces.is_empty() {
             Ok(())
         } else {
@@ -311,7 +312,9 @@ impl Committer {
                 }
                 this.head.past.records += dates;
                 this.expire(EXPIRE + 2 * added)?;
+                let started = Instant::now();
                 this.engine.sync()?;
+                this.shared.meter.flush_seconds.observe(started.elapsed().as_secs_f64());
                 this.publish(&commits);
                 this.checkpoint(CHECKPOINT)
             })
