@@ -101,6 +101,9 @@ impl Metrics {
         ["missing", "unknown", "scope"]
             .iter()
             .for_each(|why| drop(self.auth_failures.get_or_create(&[("reason", why)])));
+        ["same", "widened", "narrowed", "other_reason", "error", "dropped"]
+            .iter()
+            .for_each(|result| drop(self.shadow.get_or_create(&[("result", result)])));
         drop(self.rejected.get_or_create(&[("reason", "overloaded")]));
         let r = &mut self.registry;
         r.register("decisions", "Answered questions", Decisions(Arc::clone(&self.answers)));
