@@ -6,10 +6,12 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::catalogue::{Catalogue, Progress, is_of_type};
+use smol_str::SmolStr;
+
+use super::catalogue::{Catalogue, Kept, Progress};
 use super::chunk::{self, Packer};
 use super::pair::{self, LinkId};
-use crate::entity::Uid;
+use crate::entity::{Entity, Link, Uid};
 use crate::store::plan::{Bytes, Write};
 use crate::store::record::{self, Body, Kind, RecordFault};
 use crate::store::view::fault;
@@ -30,34 +32,34 @@ pub fn follow(
     if catalogue.is_empty() {
         return Ok(out);
     }
-    let id = |member: u32| writes.get(member as usize).and_then(|write| key::uid(&write.key));
-    let mut changes = Changes::default();
-    let mut last_type = None;
-    for (write, member) in writes.iter().zip(0..) {
-        let Some(uid) = key::uid(&write.key) else { continue };
-        if last_type.as_ref() != Some(uid.type_name()) {
-            // What one type changes is settled before the next: a large batch needs room for one type only.
-            settle(&mut changes, id, revision, place, &mut next, &mut out)?;
-            last_type = Some(uid.type_name().clone());
-        }
-        let links: Vec<_> = catalogue.covering(uid.type_name(), &write.key).collect();
+    let entities = writes.partition_point(|write| key::is_entity(&write.key));
+    let mut left = writes.get(..entities).unwrap_or_default();
+    while let Some(first) = left.first() {
+        let Some(first) = key::uid(&first.key) else { break };
+        // What one type changes is settled before the next: a large batch needs room for one type only.
+        let prefix = key::prefix(first.type_name(), "");
+        let (of_type, rest) = left.split_at(left.partition_point(|write| write.key.starts_with(&prefix)));
+        left = rest;
+        let links: Vec<(&Link, &Kept)> = catalogue.of_type(first.type_name()).collect();
         if links.is_empty() {
             continue;
         }
-        let read =
-            |value: &Option<Bytes>| value.as_ref().map_or(Ok(None), |value| entity(&uid, &write.key, value, place));
-        let (old, new) = (read(&write.old)?, read(&write.new)?);
-        for (link, id) in links {
-            let before = old.as_ref().map_or_else(BTreeSet::new, |entity| link.targets(entity));
-            let after = new.as_ref().map_or_else(BTreeSet::new, |entity| link.targets(entity));
-            if before != after {
-                let changes = changes.entry(id).or_default();
-                before.difference(&after).for_each(|target| changes.push(id, target, member, false));
-                after.difference(&before).for_each(|target| changes.push(id, target, member, true));
+        let mut changes = Changes::new(&prefix, of_type.iter().map(|write| &write.key));
+        for (write, member) in of_type.iter().zip(0..) {
+            let read = |value: &Option<Bytes>| match value {
+                Some(value) => entity(first.type_name(), &write.key, value, place),
+                None => Ok(None),
+            };
+            let (old, new) = (read(&write.old)?, read(&write.new)?);
+            for (link, kept) in links.iter().filter(|(_, kept)| kept.covers(&write.key)) {
+                let before = old.as_ref().map_or_else(BTreeSet::new, |entity| link.targets(entity));
+                let after = new.as_ref().map_or_else(BTreeSet::new, |entity| link.targets(entity));
+                before.difference(&after).for_each(|target| changes.push(kept.id, target, member, false));
+                after.difference(&before).for_each(|target| changes.push(kept.id, target, member, true));
             }
         }
+        changes.settle(revision, place, &mut next, &mut out)?;
     }
-    settle(&mut changes, id, revision, place, &mut next, &mut out)?;
     out.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(out)
 }
@@ -89,45 +91,46 @@ pub fn step(
         true => key::prefix(&type_name, ""),
         false => [until.as_slice(), &[0]].concat(),
     };
-    let found = entities(&from, limit)?;
-    let id = |member: u32| found.get(member as usize).and_then(|(key, _)| key::uid(key));
-    let mut changes = Changes::default();
-    let mut progress = Progress::Built;
+    let mut found = entities(&from, limit)?;
+    let prefix = key::prefix(&type_name, "");
+    let full = found.len() == limit;
+    found.truncate(found.partition_point(|(key, _)| key.starts_with(&prefix)));
+    let progress = match found.last().filter(|_| full && found.len() == limit) {
+        Some((last, _)) => Progress::Until(last.to_vec()),
+        None => Progress::Built,
+    };
+    let mut changes = Changes::new(&prefix, found.iter().map(|(key, _)| key));
     for ((key, value), member) in found.iter().zip(0..) {
-        if !is_of_type(key, &type_name) {
-            progress = Progress::Built;
-            break;
-        }
-        if member as usize + 1 == limit {
-            progress = Progress::Until(key.to_vec());
-        }
-        let Some(uid) = key::uid(key) else { continue };
-        let Some(entity) = entity(&uid, key, value, place)? else { continue };
+        let Some(entity) = entity(&type_name, key, value, place)? else { continue };
         for link in &links {
             let Some(id) = catalogue.id(link) else { continue };
-            for target in link.targets(&entity) {
-                changes.entry(id).or_default().push(id, target, member, true);
-            }
+            link.targets(&entity).into_iter().for_each(|target| changes.push(id, target, member, true));
         }
     }
     let mut writes = Vec::new();
-    settle(&mut changes, id, revision, place, &mut next, &mut writes)?;
+    changes.settle(revision, place, &mut next, &mut writes)?;
     let mut catalogue = catalogue.clone();
     catalogue.reach(&links, &progress);
     Ok(Some(Step { writes, catalogue }))
 }
 
-fn entity(uid: &Uid, key: &[u8], value: &[u8], place: &str) -> Result<Option<crate::entity::Entity>, StoreError> {
+/// A stored entity; its id does not matter here, and is left out.
+fn entity(type_name: &SmolStr, key: &[u8], value: &[u8], place: &str) -> Result<Option<Entity>, StoreError> {
     let read = || match record::open(key, value)? {
-        opened if opened.kind == Kind::Entity => record::entity(uid.clone(), opened.body).map(Some),
+        opened if opened.kind == Kind::Entity => record::entity(Uid::new(type_name.clone(), ""), opened.body).map(Some),
         _ => Ok(None),
     };
     read().map_err(|why: RecordFault| fault(place, key, &why))
 }
 
-type Changes = BTreeMap<LinkId, OfLink>;
+/// What changes of entities of one type change in the index.
+struct Changes<'w> {
+    /// The ids of the entities, in byte order.
+    members: Vec<&'w [u8]>,
+    links: BTreeMap<LinkId, OfLink>,
+}
 
-/// Pairs of one link to add and to remove, for entities of one type. An import has millions of them, and few targets.
+/// Pairs of one link to add and to remove. An import has millions of them, and few targets.
 #[derive(Default)]
 struct OfLink {
     /// What the pairs of each target start with.
@@ -140,25 +143,61 @@ struct OfLink {
 struct Item {
     /// Which of the targets.
     target: u32,
-    /// Which of the changed entities; they are in byte order of their ids.
+    /// Which of the entities.
     member: u32,
     add: bool,
 }
 
-impl OfLink {
+impl<'w> Changes<'w> {
+    /// For the entities at `keys`, all of which start with `prefix`.
+    fn new(prefix: &[u8], keys: impl Iterator<Item = &'w Bytes>) -> Self {
+        let members = keys.map(|key| key.get(prefix.len()..).unwrap_or_default()).collect();
+        Self { members, links: BTreeMap::new() }
+    }
+
     fn push(&mut self, link: LinkId, target: &Uid, member: u32, add: bool) {
-        let target = match self.known.get(target) {
+        let of_link = self.links.entry(link).or_default();
+        let target = match of_link.known.get(target) {
             Some(known) => *known,
             None => {
-                let number = u32::try_from(self.prefixes.len()).unwrap_or(u32::MAX);
-                self.prefixes.push(pair::prefix(link, target));
-                self.known.insert(target.clone(), number);
+                let number = u32::try_from(of_link.prefixes.len()).unwrap_or(u32::MAX);
+                of_link.prefixes.push(pair::prefix(target));
+                of_link.known.insert(target.clone(), number);
                 number
             }
         };
-        self.items.push(Item { target, member, add });
+        of_link.items.push(Item { target, member, add });
     }
 
+    /// Finds the chunks and changes them.
+    fn settle(
+        mut self,
+        revision: Revision,
+        place: &str,
+        next: &mut impl FnMut(&[u8]) -> Result<Found, StoreError>,
+        out: &mut Vec<Write>,
+    ) -> Result<(), StoreError> {
+        while let Some((link, mut of_link)) = self.links.pop_first() {
+            let items = of_link.sorted();
+            let pair = |item: &Item| -> Vec<u8> {
+                let prefix = of_link.prefixes.get(item.target as usize).map_or(&[][..], Vec::as_slice);
+                [prefix, self.members.get(item.member as usize).copied().unwrap_or_default()].concat()
+            };
+            let mut left = items.as_slice();
+            while let Some(first) = left.first() {
+                let chunk = Chunk::find(link, &pair(first), place, next)?;
+                let end = chunk.key.get(pair::start(link).len()..).unwrap_or_default();
+                let count = left.partition_point(|item| pair(item).as_slice() <= end);
+                let (here, rest) = left.split_at_checked(count.max(1)).unwrap_or((left, &[]));
+                chunk.change(here.iter().map(|item| (pair(item), item.add)), revision, out);
+                left = rest;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl OfLink {
     /// The changes in the order of their pairs.
     fn sorted(&mut self) -> Vec<Item> {
         let mut order: Vec<usize> = (0..self.prefixes.len()).collect();
@@ -173,33 +212,6 @@ impl OfLink {
         items.sort_unstable_by_key(|item| (ranks.get(item.target as usize).copied(), item.member));
         items
     }
-}
-
-fn settle(
-    changes: &mut Changes,
-    id: impl Fn(u32) -> Option<Uid>,
-    revision: Revision,
-    place: &str,
-    next: &mut impl FnMut(&[u8]) -> Result<Found, StoreError>,
-    out: &mut Vec<Write>,
-) -> Result<(), StoreError> {
-    while let Some((link, mut of_link)) = changes.pop_first() {
-        let items = of_link.sorted();
-        let pair = |item: &Item| -> Vec<u8> {
-            let prefix = of_link.prefixes.get(item.target as usize).map_or(&[][..], Vec::as_slice);
-            let member = id(item.member);
-            [prefix, member.as_ref().map_or(&[], |uid| uid.id().as_bytes())].concat()
-        };
-        let mut left = items.as_slice();
-        while let Some(first) = left.first() {
-            let chunk = Chunk::find(link, &pair(first), place, next)?;
-            let count = left.partition_point(|item| *pair(item) <= *chunk.key);
-            let (here, rest) = left.split_at_checked(count.max(1)).unwrap_or((left, &[]));
-            chunk.change(here.iter().map(|item| (pair(item), item.add)), revision, out);
-            left = rest;
-        }
-    }
-    Ok(())
 }
 
 /// A stored chunk, or the place for the first one.
@@ -218,7 +230,7 @@ impl Chunk {
         place: &str,
         next: &mut impl FnMut(&[u8]) -> Result<Found, StoreError>,
     ) -> Result<Self, StoreError> {
-        match next(pair)?.filter(|(key, _)| key.starts_with(&pair::start(link))) {
+        match next(&[&pair::start(link), pair].concat())?.filter(|(key, _)| key.starts_with(&pair::start(link))) {
             Some((key, value)) => {
                 let pairs = super::open(place, &key, &value)?;
                 Ok(Self { link, key, old: Some(value), pairs })
@@ -232,8 +244,7 @@ impl Chunk {
         let start = pair::start(self.link);
         let mut packer: Packer<Vec<u8>> = Packer::new();
         let mut kept = self.pairs.into_iter().peekable();
-        let mut changes =
-            changes.map(|(pair, add)| (pair.get(start.len()..).unwrap_or_default().to_vec(), add)).peekable();
+        let mut changes = changes.peekable();
         let write = |key: Bytes, old: Option<Bytes>, chunk: &[Vec<u8>]| {
             let new = Body::opaque(&chunk::encode(chunk)).seal(&key, revision).into();
             Write { key, old, new: Some(new) }
