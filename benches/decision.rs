@@ -7,47 +7,21 @@
 #![allow(clippy::expect_used, reason = "a bench stops when its world is not as it should be")]
 
 use std::hint::black_box;
-use std::io::{BufRead, BufReader, BufWriter, Seek};
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use hubwarden::bench::world::World;
-use hubwarden::clock::SystemClock;
-use hubwarden::json;
-use hubwarden::pdp::Bundle;
-use hubwarden::store::{Batch, SledOptions, SledStore};
-use hubwarden::warden::{Api, Asked, BundleOrigin, Warden, embedded};
+use hubwarden::store::{SledOptions, SledStore};
+use hubwarden::warden::{Api, Asked};
+
+mod stored;
+
+use stored::{populate, warden};
 
 /// Questions in the working set.
 const QUESTIONS: usize = 512;
 /// Entities of the small store, all of which `warm` asks about.
 const SMALL: u64 = 10_000;
-/// Entities that are committed at once.
-const PER_LOAD: usize = 200_000;
-
-fn populate(warden: &Warden, world: World) {
-    let bundle = warden.bundle();
-    let mut file = tempfile::tempfile().expect("a temporary file");
-    world.write(&mut BufWriter::new(&file)).expect("the disk takes it");
-    file.rewind().expect("it is a file");
-    let mut lines = BufReader::new(file).lines().map(|line| line.expect("it is text")).peekable();
-    while lines.peek().is_some() {
-        let mut batch = Batch::new();
-        for line in lines.by_ref().take(PER_LOAD) {
-            let entity = json::parse(line.as_bytes()).expect("the generated lines are JSON");
-            batch.put(&bundle.admission().entity(&entity).expect("the generated entities fit the schema"));
-        }
-        warden.load(batch, bundle.schema_hash()).expect("the store takes them");
-    }
-}
-
-fn warden(store: &Arc<SledStore>, cache_bytes: u64) -> Warden {
-    let bundle = Bundle::build(embedded()).expect("the hub's bundle");
-    let store = Arc::clone(store);
-    Warden::with_cache(store, bundle, BundleOrigin::Embedded, Arc::new(SystemClock), cache_bytes)
-        .expect("the store fits the schema")
-}
-
 fn decisions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision");
     let large = std::env::var("HUBWARDEN_BENCH_ENTITIES").map_or(1_000_000, |text| text.parse().expect("a number"));

@@ -10,6 +10,7 @@
 
 mod chain;
 mod plan;
+mod types;
 
 use std::collections::BTreeSet;
 
@@ -21,7 +22,7 @@ use super::decide::DecideError;
 use super::engine;
 use super::engine::partial::Unknown;
 use super::reach::{CONTEXT, PRINCIPAL, RESOURCE};
-use super::schema::{CLOCK, Type};
+use super::schema::CLOCK;
 use super::slice::{Fact, Facts, Slice};
 use crate::entity::{Link, Record, Uid, Value};
 use plan::Planner;
@@ -198,30 +199,6 @@ impl Bundle {
     /// Every link that candidates can be found by: what an index should hold.
     pub fn links(&self) -> &BTreeSet<Link> {
         &self.links
-    }
-
-    /// Every action that questions of these types can be asked with, by name. The owner's, for a credential type.
-    pub fn actions_between(&self, principal: &str, resource: &str) -> Vec<Uid> {
-        let owner = self.owner_type(principal);
-        let principal = owner.as_deref().unwrap_or(principal);
-        let mut actions: Vec<Uid> =
-            self.actions.keys().filter(|action| self.applies(Some(principal), action, resource)).cloned().collect();
-        actions.sort();
-        actions
-    }
-
-    /// The type of those whom the credentials of a type act for.
-    pub(super) fn owner_type(&self, credential: &str) -> Option<SmolStr> {
-        let delegate = self.delegate(credential)?;
-        match &self.schema.types.get(credential)?.attributes.get(&delegate.attribute)?.ty {
-            Type::Entity(owner) => Some(owner.clone()),
-            _ => None,
-        }
-    }
-
-    /// The ids of a type whose ids the schema lists.
-    pub fn listed(&self, type_name: &str) -> Option<BTreeSet<SmolStr>> {
-        self.schema.types.get(type_name)?.ids.clone()
     }
 
     fn planner<'p>(

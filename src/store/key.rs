@@ -120,6 +120,11 @@ pub fn present(past: &[u8]) -> Option<Vec<u8>> {
     (bytes.len() == size_of::<u64>()).then_some(key)
 }
 
+/// Whether a key is that of an entity, or sorts before those of all of them.
+pub fn is_entity(key: &[u8]) -> bool {
+    key.first().is_none_or(|table| *table <= ENTITIES)
+}
+
 /// The uid an entity's key was made of, or nothing when it is no such key.
 pub fn uid(key: &[u8]) -> Option<Uid> {
     let (&ENTITIES, name) = key.split_first()? else {

@@ -40,16 +40,15 @@ pub fn read<K: Keyspace>(
     let Some(id) = catalogue.built(link) else {
         return Ok(None);
     };
-    let (start, prefix) = (pair::start(id), pair::prefix(id, target));
-    let first = [prefix.as_slice(), from.as_bytes()].concat();
+    let (start, prefix) = (pair::start(id), pair::prefix(target));
+    let first = [&prefix, from.as_bytes()].concat();
     let place = keyspace.place();
     let mut found = Vec::new();
-    keyspace.scan(&first, &mut |key, value| {
+    keyspace.scan(&[&start, first.as_slice()].concat(), &mut |key, value| {
         if !key.starts_with(&start) {
             return Ok(ControlFlow::Break(()));
         }
-        for tail in open(place, key, value)? {
-            let pair = [start.as_slice(), &tail].concat();
+        for pair in open(place, key, value)? {
             if pair < first {
                 continue;
             }

@@ -155,11 +155,14 @@ fn acts_for(bundle: &Bundle, facts: &SessionFacts, credential: &Uid) -> Result<O
     Ok(prepared.entity().attrs.get(&delegate.attribute).and_then(Value::as_entity).cloned())
 }
 
+/// Results by action and type: how many, and the first of them.
+type Counted = BTreeMap<(Uid, SmolStr), (usize, Vec<Uid>)>;
+
 /// Results counted by place, action and type.
 #[derive(Default)]
 struct Tally {
-    places: BTreeMap<Uid, BTreeMap<(Uid, SmolStr), (usize, Vec<Uid>)>>,
-    anyone: BTreeMap<(Uid, SmolStr), (usize, Vec<Uid>)>,
+    places: BTreeMap<Uid, Counted>,
+    anyone: Counted,
     /// The place of what was met.
     known: HashMap<Uid, Uid>,
 }
@@ -217,7 +220,7 @@ impl Tally {
     }
 
     fn finish(self, bundle: &Bundle) -> (Vec<Place>, Vec<Doing>) {
-        let doings = |counted: BTreeMap<(Uid, SmolStr), (usize, Vec<Uid>)>| {
+        let doings = |counted: Counted| {
             let doing = |((action, type_name), (count, named)): (_, (usize, Vec<Uid>))| {
                 let harm = bundle.harm(&action);
                 Doing { action, harm, type_name, count, named }

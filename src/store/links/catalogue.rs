@@ -12,7 +12,7 @@ use crate::entity::Link;
 use crate::store::plan::Bytes;
 use crate::store::record::{self, Body, Kind, RecordFault};
 use crate::store::view::fault;
-use crate::store::{Revision, StoreError, key};
+use crate::store::{Revision, StoreError};
 
 /// Where the catalogue is stored.
 pub const KEY: &[u8] = &[pair::LINKS];
@@ -55,6 +55,16 @@ struct LinkBody {
     until: Vec<u8>,
 }
 
+impl Kept {
+    /// Whether it says something about the entity at `key`.
+    pub fn covers(&self, key: &[u8]) -> bool {
+        match &self.progress {
+            Progress::Built => true,
+            Progress::Until(until) => key <= until.as_slice(),
+        }
+    }
+}
+
 impl Catalogue {
     pub fn is_empty(&self) -> bool {
         self.links.is_empty()
@@ -88,16 +98,8 @@ impl Catalogue {
         }
     }
 
-    /// The links of a type that say something about the entity at `key`.
-    pub fn covering<'c>(&'c self, type_name: &'c str, key: &'c [u8]) -> impl Iterator<Item = (&'c Link, LinkId)> {
-        let covers = move |kept: &Kept| match &kept.progress {
-            Progress::Built => true,
-            Progress::Until(until) => key <= until.as_slice(),
-        };
-        self.of_type(type_name).filter(move |(_, kept)| covers(kept)).map(|(link, kept)| (link, kept.id))
-    }
-
-    fn of_type<'c>(&'c self, type_name: &'c str) -> impl Iterator<Item = (&'c Link, &'c Kept)> {
+    /// The links of a type.
+    pub fn of_type<'c>(&'c self, type_name: &'c str) -> impl Iterator<Item = (&'c Link, &'c Kept)> {
         let from = Link::parents(type_name);
         self.links.range(from..).take_while(move |(link, _)| link.from == type_name)
     }
@@ -162,9 +164,4 @@ impl Catalogue {
         };
         read().map_err(|why: RecordFault| fault(place, KEY, &why))
     }
-}
-
-/// Whether a key is that of an entity of this type.
-pub fn is_of_type(entity: &[u8], type_name: &str) -> bool {
-    entity.starts_with(&key::prefix(type_name, ""))
 }

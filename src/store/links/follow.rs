@@ -3,12 +3,15 @@
 //! Nothing here writes: it makes [`Write`]s for the same batch. Chunks are found through `next`, which answers the first
 //! key of the keyspace from a given one on, and its value, as the batch finds them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::catalogue::{Catalogue, Progress, is_of_type};
+use smol_str::SmolStr;
+
+use super::catalogue::{Catalogue, Kept, Progress};
 use super::chunk::{self, Packer};
 use super::pair::{self, LinkId};
-use crate::entity::Uid;
+use crate::entity::{Entity, Link, Uid};
 use crate::store::plan::{Bytes, Write};
 use crate::store::record::{self, Body, Kind, RecordFault};
 use crate::store::view::fault;
@@ -29,33 +32,34 @@ pub fn follow(
     if catalogue.is_empty() {
         return Ok(out);
     }
-    let mut changes: BTreeMap<LinkId, Changes> = BTreeMap::new();
-    let mut last_type = None;
-    for write in writes {
-        let Some(uid) = key::uid(&write.key) else { continue };
-        if last_type.as_ref() != Some(uid.type_name()) {
-            // What one type changes is settled before the next: a large batch needs room for one type only.
-            settle(&mut changes, revision, place, &mut next, &mut out)?;
-            last_type = Some(uid.type_name().clone());
-        }
-        let links: Vec<_> = catalogue.covering(uid.type_name(), &write.key).collect();
+    let entities = writes.partition_point(|write| key::is_entity(&write.key));
+    let mut left = writes.get(..entities).unwrap_or_default();
+    while let Some(first) = left.first() {
+        let Some(first) = key::uid(&first.key) else { break };
+        // What one type changes is settled before the next: a large batch needs room for one type only.
+        let prefix = key::prefix(first.type_name(), "");
+        let (of_type, rest) = left.split_at(left.partition_point(|write| write.key.starts_with(&prefix)));
+        left = rest;
+        let links: Vec<(&Link, &Kept)> = catalogue.of_type(first.type_name()).collect();
         if links.is_empty() {
             continue;
         }
-        let read =
-            |value: &Option<Bytes>| value.as_ref().map_or(Ok(None), |value| entity(&uid, &write.key, value, place));
-        let (old, new) = (read(&write.old)?, read(&write.new)?);
-        for (link, id) in links {
-            let before = old.as_ref().map_or_else(BTreeSet::new, |entity| link.targets(entity));
-            let after = new.as_ref().map_or_else(BTreeSet::new, |entity| link.targets(entity));
-            if before != after {
-                let changes = changes.entry(id).or_default();
-                before.difference(&after).for_each(|target| changes.push(id, target, &uid, false));
-                after.difference(&before).for_each(|target| changes.push(id, target, &uid, true));
+        let mut changes = Changes::new(&prefix, of_type.iter().map(|write| &write.key));
+        for (write, member) in of_type.iter().zip(0..) {
+            let read = |value: &Option<Bytes>| match value {
+                Some(value) => entity(first.type_name(), &write.key, value, place),
+                None => Ok(None),
+            };
+            let (old, new) = (read(&write.old)?, read(&write.new)?);
+            for (link, kept) in links.iter().filter(|(_, kept)| kept.covers(&write.key)) {
+                let before = old.as_ref().map_or_else(BTreeSet::new, |entity| link.targets(entity));
+                let after = new.as_ref().map_or_else(BTreeSet::new, |entity| link.targets(entity));
+                before.difference(&after).for_each(|target| changes.push(kept.id, target, member, false));
+                after.difference(&before).for_each(|target| changes.push(kept.id, target, member, true));
             }
         }
+        changes.settle(revision, place, &mut next, &mut out)?;
     }
-    settle(&mut changes, revision, place, &mut next, &mut out)?;
     out.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(out)
 }
@@ -87,86 +91,127 @@ pub fn step(
         true => key::prefix(&type_name, ""),
         false => [until.as_slice(), &[0]].concat(),
     };
-    let found = entities(&from, limit)?;
-    let mut changes: BTreeMap<LinkId, Changes> = BTreeMap::new();
-    let mut progress = Progress::Built;
-    for (at, (key, value)) in found.iter().enumerate() {
-        if !is_of_type(key, &type_name) {
-            progress = Progress::Built;
-            break;
-        }
-        if at + 1 == limit {
-            progress = Progress::Until(key.to_vec());
-        }
-        let Some(uid) = key::uid(key) else { continue };
-        let Some(entity) = entity(&uid, key, value, place)? else { continue };
+    let mut found = entities(&from, limit)?;
+    let prefix = key::prefix(&type_name, "");
+    let full = found.len() == limit;
+    found.truncate(found.partition_point(|(key, _)| key.starts_with(&prefix)));
+    let progress = match found.last().filter(|_| full && found.len() == limit) {
+        Some((last, _)) => Progress::Until(last.to_vec()),
+        None => Progress::Built,
+    };
+    let mut changes = Changes::new(&prefix, found.iter().map(|(key, _)| key));
+    for ((key, value), member) in found.iter().zip(0..) {
+        let Some(entity) = entity(&type_name, key, value, place)? else { continue };
         for link in &links {
             let Some(id) = catalogue.id(link) else { continue };
-            for target in link.targets(&entity) {
-                changes.entry(id).or_default().push(id, target, &uid, true);
-            }
+            link.targets(&entity).into_iter().for_each(|target| changes.push(id, target, member, true));
         }
     }
     let mut writes = Vec::new();
-    settle(&mut changes, revision, place, &mut next, &mut writes)?;
+    changes.settle(revision, place, &mut next, &mut writes)?;
     let mut catalogue = catalogue.clone();
     catalogue.reach(&links, &progress);
     Ok(Some(Step { writes, catalogue }))
 }
 
-fn entity(uid: &Uid, key: &[u8], value: &[u8], place: &str) -> Result<Option<crate::entity::Entity>, StoreError> {
+/// A stored entity; its id does not matter here, and is left out.
+fn entity(type_name: &SmolStr, key: &[u8], value: &[u8], place: &str) -> Result<Option<Entity>, StoreError> {
     let read = || match record::open(key, value)? {
-        opened if opened.kind == Kind::Entity => record::entity(uid.clone(), opened.body).map(Some),
+        opened if opened.kind == Kind::Entity => record::entity(Uid::new(type_name.clone(), ""), opened.body).map(Some),
         _ => Ok(None),
     };
     read().map_err(|why: RecordFault| fault(place, key, &why))
 }
 
-/// Pairs of one link to add and to remove. They lie one behind the other: an import has millions.
+/// What changes of entities of one type change in the index.
+struct Changes<'w> {
+    /// The ids of the entities, in byte order.
+    members: Vec<&'w [u8]>,
+    links: BTreeMap<LinkId, OfLink>,
+}
+
+/// Pairs of one link to add and to remove. An import has millions of them, and few targets.
 #[derive(Default)]
-struct Changes {
-    bytes: Vec<u8>,
+struct OfLink {
+    /// What the pairs of each target start with.
+    prefixes: Vec<Vec<u8>>,
+    known: HashMap<Uid, u32>,
     items: Vec<Item>,
 }
 
 #[derive(Clone, Copy)]
 struct Item {
-    start: usize,
-    length: u32,
+    /// Which of the targets.
+    target: u32,
+    /// Which of the entities.
+    member: u32,
     add: bool,
 }
 
-impl Changes {
-    fn push(&mut self, link: LinkId, target: &Uid, member: &Uid, add: bool) {
-        let start = self.bytes.len();
-        self.bytes.extend(pair::prefix(link, target));
-        self.bytes.extend(member.id().as_bytes());
-        let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
-        self.items.push(Item { start, length, add });
+impl<'w> Changes<'w> {
+    /// For the entities at `keys`, all of which start with `prefix`.
+    fn new(prefix: &[u8], keys: impl Iterator<Item = &'w Bytes>) -> Self {
+        let members = keys.map(|key| key.get(prefix.len()..).unwrap_or_default()).collect();
+        Self { members, links: BTreeMap::new() }
+    }
+
+    fn push(&mut self, link: LinkId, target: &Uid, member: u32, add: bool) {
+        let of_link = self.links.entry(link).or_default();
+        let target = match of_link.known.get(target) {
+            Some(known) => *known,
+            None => {
+                let number = u32::try_from(of_link.prefixes.len()).unwrap_or(u32::MAX);
+                of_link.prefixes.push(pair::prefix(target));
+                of_link.known.insert(target.clone(), number);
+                number
+            }
+        };
+        of_link.items.push(Item { target, member, add });
+    }
+
+    /// Finds the chunks and changes them.
+    fn settle(
+        mut self,
+        revision: Revision,
+        place: &str,
+        next: &mut impl FnMut(&[u8]) -> Result<Found, StoreError>,
+        out: &mut Vec<Write>,
+    ) -> Result<(), StoreError> {
+        while let Some((link, mut of_link)) = self.links.pop_first() {
+            let items = of_link.sorted();
+            let pair = |item: &Item| -> Vec<u8> {
+                let prefix = of_link.prefixes.get(item.target as usize).map_or(&[][..], Vec::as_slice);
+                [prefix, self.members.get(item.member as usize).copied().unwrap_or_default()].concat()
+            };
+            let mut left = items.as_slice();
+            while let Some(first) = left.first() {
+                let chunk = Chunk::find(link, &pair(first), place, next)?;
+                let end = chunk.key.get(pair::start(link).len()..).unwrap_or_default();
+                let count = left.partition_point(|item| pair(item).as_slice() <= end);
+                let (here, rest) = left.split_at_checked(count.max(1)).unwrap_or((left, &[]));
+                chunk.change(here.iter().map(|item| (pair(item), item.add)), revision, out);
+                left = rest;
+            }
+        }
+        Ok(())
     }
 }
 
-fn settle(
-    changes: &mut BTreeMap<LinkId, Changes>,
-    revision: Revision,
-    place: &str,
-    next: &mut impl FnMut(&[u8]) -> Result<Found, StoreError>,
-    out: &mut Vec<Write>,
-) -> Result<(), StoreError> {
-    while let Some((link, of_link)) = changes.pop_first() {
-        let Changes { bytes, mut items } = of_link;
-        let pair = |item: &Item| bytes.get(item.start..item.start + item.length as usize).unwrap_or_default();
-        items.sort_unstable_by(|a, b| pair(a).cmp(pair(b)));
-        let mut left = items.as_slice();
-        while let Some(first) = left.first() {
-            let chunk = Chunk::find(link, pair(first), place, next)?;
-            let count = left.partition_point(|item| pair(item) <= &*chunk.key);
-            let (here, rest) = left.split_at_checked(count.max(1)).unwrap_or((left, &[]));
-            chunk.change(here.iter().map(|item| (pair(item), item.add)), revision, out);
-            left = rest;
+impl OfLink {
+    /// The changes in the order of their pairs.
+    fn sorted(&mut self) -> Vec<Item> {
+        let mut order: Vec<usize> = (0..self.prefixes.len()).collect();
+        order.sort_by_key(|target| self.prefixes.get(*target));
+        let mut ranks = vec![0_u32; order.len()];
+        for (target, rank) in order.into_iter().zip(0..) {
+            if let Some(place) = ranks.get_mut(target) {
+                *place = rank;
+            }
         }
+        let mut items = std::mem::take(&mut self.items);
+        items.sort_unstable_by_key(|item| (ranks.get(item.target as usize).copied(), item.member));
+        items
     }
-    Ok(())
 }
 
 /// A stored chunk, or the place for the first one.
@@ -185,7 +230,7 @@ impl Chunk {
         place: &str,
         next: &mut impl FnMut(&[u8]) -> Result<Found, StoreError>,
     ) -> Result<Self, StoreError> {
-        match next(pair)?.filter(|(key, _)| key.starts_with(&pair::start(link))) {
+        match next(&[&pair::start(link), pair].concat())?.filter(|(key, _)| key.starts_with(&pair::start(link))) {
             Some((key, value)) => {
                 let pairs = super::open(place, &key, &value)?;
                 Ok(Self { link, key, old: Some(value), pairs })
@@ -194,46 +239,33 @@ impl Chunk {
         }
     }
 
-    fn change<'p>(self, changes: impl Iterator<Item = (&'p [u8], bool)>, revision: Revision, out: &mut Vec<Write>) {
+    /// Makes the changes, whose pairs are in order.
+    fn change(self, changes: impl Iterator<Item = (Vec<u8>, bool)>, revision: Revision, out: &mut Vec<Write>) {
         let start = pair::start(self.link);
-        let mut packer: Packer<&[u8]> = Packer::new();
-        let mut kept = self.pairs.iter().map(Vec::as_slice).peekable();
-        let mut changes = changes.filter_map(|(pair, add)| Some((pair.strip_prefix(&start)?, add))).peekable();
-        let write = |key: Bytes, old: Option<Bytes>, chunk: &[&[u8]]| {
+        let mut packer: Packer<Vec<u8>> = Packer::new();
+        let mut kept = self.pairs.into_iter().peekable();
+        let mut changes = changes.peekable();
+        let write = |key: Bytes, old: Option<Bytes>, chunk: &[Vec<u8>]| {
             let new = Body::opaque(&chunk::encode(chunk)).seal(&key, revision).into();
             Write { key, old, new: Some(new) }
         };
-        let inner = |chunk: Vec<&[u8]>| {
-            let last = chunk.last().copied().unwrap_or_default();
+        let inner = |chunk: Vec<Vec<u8>>| {
+            let last = chunk.last().map_or(&[][..], Vec::as_slice);
             write([start.as_slice(), last].concat().into(), None, &chunk)
         };
-        let mut put = |pair| {
-            let full = packer.push(pair);
-            out.extend(full.map(inner));
-        };
         loop {
-            match (kept.peek(), changes.peek()) {
-                (Some(old), Some((new, add))) if old >= new => {
-                    if *add {
-                        put(*new);
-                    }
-                    if old == new {
-                        kept.next();
-                    }
-                    changes.next();
-                }
-                (Some(old), _) => {
-                    put(*old);
-                    kept.next();
-                }
-                (None, Some((new, add))) => {
-                    if *add {
-                        put(*new);
-                    }
-                    changes.next();
-                }
+            let order = match (kept.peek(), changes.peek()) {
+                (Some(old), Some((new, _))) => old.cmp(new),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
                 (None, None) => break,
-            }
+            };
+            let old = if order.is_le() { kept.next() } else { None };
+            let pair = match (order.is_ge().then(|| changes.next()).flatten(), old) {
+                (Some((new, add)), _) => add.then_some(new),
+                (None, old) => old,
+            };
+            out.extend(pair.and_then(|pair| packer.push(pair)).map(inner));
         }
         let mut chunks = packer.finish();
         match chunks.pop() {

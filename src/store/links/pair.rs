@@ -46,20 +46,18 @@ pub fn last(link: LinkId) -> Vec<u8> {
     [start(link).as_slice(), &[LAST]].concat()
 }
 
-/// What all pairs of a link and a target start with; the ids follow as they are.
-pub fn prefix(link: LinkId, target: &Uid) -> Vec<u8> {
-    let mut pair = Vec::with_capacity(48 + target.type_name().len() + target.id().len());
-    pair.extend(start(link));
-    let at = pair.len();
-    push(&mut pair, target.type_name());
-    push(&mut pair, target.id());
-    if pair.len() - at > MAX_TARGET {
-        let digest = xxh3_128(pair.get(at..).unwrap_or_default());
-        pair.truncate(at);
-        pair.push(DIGEST);
-        pair.extend(digest.to_be_bytes());
+/// What all pairs of a target start with, behind [`start`]; the ids follow as they are.
+pub fn prefix(target: &Uid) -> Vec<u8> {
+    let mut prefix = Vec::with_capacity(32 + target.type_name().len() + target.id().len());
+    push(&mut prefix, target.type_name());
+    push(&mut prefix, target.id());
+    if prefix.len() > MAX_TARGET {
+        let digest = xxh3_128(&prefix);
+        prefix.clear();
+        prefix.push(DIGEST);
+        prefix.extend(digest.to_be_bytes());
     }
-    pair
+    prefix
 }
 
 fn push(pair: &mut Vec<u8>, text: &str) {

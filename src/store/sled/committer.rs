@@ -155,16 +155,16 @@ impl Committer {
         }
     }
 
-    /// The next request. While there is none, the index is built.
+    /// The next request. Until it comes the index is built, and a little before each: writers must not keep it from
+    /// being built.
     fn next(&mut self, inbox: &Receiver<Request>) -> Option<Request> {
         while !self.links.is_complete() && self.stopped().is_none() {
+            // What went wrong is said by `or_stop`, and by every commit from now on.
+            let _ = self.or_stop(Self::build);
             match inbox.try_recv() {
                 Ok(request) => return Some(request),
                 Err(TryRecvError::Disconnected) => return None,
-                Err(TryRecvError::Empty) => {
-                    // What went wrong is said by `or_stop`, and by every commit from now on.
-                    let _ = self.or_stop(Self::build);
-                }
+                Err(TryRecvError::Empty) => {}
             }
         }
         loop {

@@ -4,6 +4,7 @@
 
 mod damage;
 mod guards;
+mod indexing;
 mod journal;
 mod reopening;
 
