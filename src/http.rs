@@ -59,7 +59,7 @@ pub use constant::serve_constant;
 pub use explain::ExplainReply;
 pub use introspect::introspected;
 pub use options::{Limits, ServeOptions};
-pub use path::percent_encode;
+pub use path::{percent_decode, percent_encode};
 pub use routes::{Access, Effect, Route, Verb, routes};
 pub use server::{ServeError, Server, serve};
 pub use tokens::reach::ReachReply;

@@ -33,7 +33,7 @@ pub struct Found {
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     pub found: Vec<Found>,
-    /// Go on before this record. A page may be short, or empty, and not be the last.
+    /// Go on before this record, or behind it when the oldest come first. A page may be short, or empty, and not be the last.
     pub next: Option<u64>,
     pub damage: Vec<Damage>,
 }
@@ -91,6 +91,42 @@ pub fn newest_first(dir: &Path, filter: &Filter, before: Option<u64>, limit: usi
             |seq: u64| before.is_none_or(|before| seq < before) && filter.after.is_none_or(|after| seq > after);
         for (seq, line) in lines.read.into_iter().rev() {
             if !wanted(seq) || !filter.takes(line) {
+                continue;
+            }
+            if page.found.len() == limit {
+                page.next = page.found.last().map(|last| last.seq);
+                return Ok(page);
+            }
+            page.found.push(Found { seq, line: line.to_owned() });
+        }
+    }
+    Ok(page)
+}
+
+/// The oldest records first, up to `limit` of them, behind record `filter.after`, reading about `budget` bytes. The next
+/// page begins behind the record that it names.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn oldest_first(dir: &Path, filter: &Filter, limit: usize, budget: u64) -> io::Result<Page> {
+    let mut page = Page::default();
+    let mut read = 0;
+    let segments = segment::list(dir)?;
+    let mut rest = segments.as_slice();
+    while let Some((segment, after)) = rest.split_first() {
+        rest = after;
+        let next = after.first().map(|next| next.first);
+        if filter.excludes(segment, next) {
+            continue;
+        }
+        if read >= budget {
+            page.next = Some(segment.first.saturating_sub(1));
+            return Ok(page);
+        }
+        read += segment.bytes;
+        let Some(bytes) = present(segment)? else { continue };
+        for (seq, line) in Lines::of(segment, &bytes, next, &mut page.damage).read {
+            if filter.after.is_some_and(|after| seq <= after) || !filter.takes(line) {
                 continue;
             }
             if page.found.len() == limit {

@@ -1,6 +1,11 @@
 //! Segment files: their names, and the lines in them as they were found.
 //!
 //! `00000000000000000001.ndjson` begins with record 1. Segments follow each other without a gap; only the last one grows.
+//!
+//! Files rather than records in the store's engine, as measured with 128 threads that each wait for their record to be
+//! durable (a debug build, three runs of each): 9,000 to 23,000 records a second here and 12,000 to 17,000 there, so the
+//! disk decides either way; but 546 bytes for a record here and 1,230 to 1,480 there. And a file can be read and verified
+//! beside the server that writes it, goes as a whole when it is old, and what is damaged in it stays to be looked at.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::export::Form;
 use super::mask::Mask;
+use super::otlp::Collector;
 
 /// What an answer waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,11 @@ pub enum SinkSettings {
         keep: usize,
     },
     Stdout {
+        form: Form,
+    },
+    /// An OpenTelemetry collector.
+    Otlp {
+        collector: Collector,
         form: Form,
     },
 }

@@ -1,4 +1,4 @@
-//! Copies of the records for others: files that rotate, and stdout.
+//! Copies of the records for others: files that rotate, stdout, and a collector.
 //!
 //! A sink has a thread and a queue of its own: one that is slow or stuck loses records, which is counted, and holds up
 //! neither the log nor the answers.
@@ -7,11 +7,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use super::counters::Counters;
 use super::export::Form;
+use super::otlp::Exporter;
 use super::settings::SinkSettings;
 
 /// Groups of records that wait for a sink.
@@ -27,10 +28,13 @@ struct Sink {
     name: &'static str,
     groups: SyncSender<Arc<[u8]>>,
     thread: JoinHandle<()>,
+    /// Dropped when the log ends, for a target that waits for something else.
+    end: Option<Sender<()>>,
 }
 
-trait Target: Send + 'static {
-    fn write(&mut self, lines: &str) -> io::Result<()>;
+pub(super) trait Target: Send + 'static {
+    /// Writes lines; answers how many of them were lost.
+    fn write(&mut self, lines: &str) -> io::Result<u64>;
 }
 
 impl Sinks {
@@ -44,6 +48,11 @@ impl Sinks {
                 start("file", *form, target, counters)
             }
             SinkSettings::Stdout { form } => start("stdout", *form, Stdout, counters),
+            SinkSettings::Otlp { collector, form } => {
+                let (end, ended) = channel();
+                let sink = start("otlp", *form, Exporter::new(collector.clone(), ended), counters)?;
+                Ok(Sink { end: Some(end), ..sink })
+            }
         });
         Ok(Self { sinks: sinks.collect::<io::Result<_>>()?, counters: counters.clone() })
     }
@@ -65,7 +74,8 @@ impl Sinks {
 
     /// Waits until everything that was handed over is written.
     pub fn close(self) {
-        for Sink { groups, thread, name } in self.sinks {
+        for Sink { groups, thread, name, end } in self.sinks {
+            drop(end);
             drop(groups);
             if thread.join().is_err() {
                 tracing::error!(sink = name, "a sink of the decision log ended badly");
@@ -84,14 +94,14 @@ fn start(name: &'static str, form: Form, target: impl Target, counters: &Counter
     let thread = std::thread::Builder::new()
         .name(format!("audit-{name}"))
         .spawn(move || run(name, form, target, &received, &counters))?;
-    Ok(Sink { name, groups, thread })
+    Ok(Sink { name, groups, thread, end: None })
 }
 
 fn run(name: &'static str, form: Form, mut target: impl Target, groups: &Receiver<Arc<[u8]>>, counters: &Counters) {
     let mut failing = false;
     while let Ok(group) = groups.recv() {
         let mut text = String::with_capacity(group.len());
-        let mut records = 0;
+        let mut records = 0_u64;
         for line in group.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()) {
             if let Some(line) = form.line(line).filter(|line| !line.is_empty()) {
                 text.push_str(&line);
@@ -100,8 +110,11 @@ fn run(name: &'static str, form: Form, mut target: impl Target, groups: &Receive
             }
         }
         match target.write(&text) {
-            Ok(()) => {
-                counters.written(name, records);
+            Ok(lost) => {
+                counters.written(name, records.saturating_sub(lost));
+                if lost > 0 {
+                    counters.dropped(name, "write_failed", lost);
+                }
                 failing = false;
             }
             Err(error) => {
@@ -118,10 +131,10 @@ fn run(name: &'static str, form: Form, mut target: impl Target, groups: &Receive
 struct Stdout;
 
 impl Target for Stdout {
-    fn write(&mut self, lines: &str) -> io::Result<()> {
+    fn write(&mut self, lines: &str) -> io::Result<u64> {
         let mut out = io::stdout().lock();
         out.write_all(lines.as_bytes())?;
-        out.flush()
+        out.flush().map(|()| 0)
     }
 }
 
@@ -173,13 +186,13 @@ fn append(path: &Path) -> io::Result<(File, u64)> {
 }
 
 impl Target for Rotating {
-    fn write(&mut self, lines: &str) -> io::Result<()> {
+    fn write(&mut self, lines: &str) -> io::Result<u64> {
         if self.bytes > 0 && self.bytes + lines.len() as u64 > self.max_bytes {
             self.rotate()?;
         }
         self.file.write_all(lines.as_bytes())?;
         self.bytes += lines.len() as u64;
-        Ok(())
+        Ok(0)
     }
 }
 
@@ -207,7 +220,7 @@ mod tests {
     struct Failing;
 
     impl Target for Failing {
-        fn write(&mut self, _: &str) -> io::Result<()> {
+        fn write(&mut self, _: &str) -> io::Result<u64> {
             Err(io::Error::other("full"))
         }
     }

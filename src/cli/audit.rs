@@ -1,7 +1,9 @@
-//! `hubwarden audit`: the decision log in the folder of a store, read as files. It needs no server and disturbs none.
+//! `hubwarden audit`: the decision log in the folder of a store, read as files, which needs no server and disturbs none;
+//! or that of a running server, through its API.
 
 mod keeping;
 mod print;
+mod remote;
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -12,6 +14,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::Setting;
+use super::bundle::BundleArgs;
+use super::client::ServerArgs;
 use super::data::DataArgs;
 use super::exit::{Exit, Failure};
 use super::terminal::Format;
@@ -28,6 +32,8 @@ const PAGE: usize = 1_000;
 pub(super) struct AuditArgs {
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    server: ServerArgs,
     #[command(subcommand)]
     command: AuditCommand,
 }
@@ -145,6 +151,12 @@ impl FilterArgs {
 }
 
 pub(super) fn run(args: &AuditArgs, setting: &Setting) -> Result<Exit, Failure> {
+    // Only a folder can be verified, so that is what is meant unless a server is named.
+    let local = matches!(args.command, AuditCommand::Verify { .. }) && !args.server.is_flagged();
+    let client = if local { None } else { args.server.client(&args.data, &BundleArgs::default(), setting)? };
+    if let Some(client) = client {
+        return remote::run(&args.command, &client, setting);
+    }
     let store = args.data.folder(setting);
     let dir = audit::folder(&store);
     if !dir.is_dir() {
@@ -257,6 +269,32 @@ fn show(dir: &Path, id: &str, setting: &Setting) -> Result<Exit, Failure> {
 
 fn export(dir: &Path, output: Option<&Path>, filter: &Filter, setting: &Setting) -> Result<Exit, Failure> {
     let form = if setting.terminal.format == Format::Ocsf { Form::Ocsf } else { Form::Native };
+    written(output, setting, |out| {
+        let (mut failed, mut count) = (None, 0_u64);
+        let damage = each_oldest_first(dir, filter, |line| {
+            let Some(line) = form.line(line) else { return ControlFlow::Continue(()) };
+            match writeln!(out, "{line}") {
+                Ok(()) => {
+                    count += 1;
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        tell(&damage.map_err(unreadable)?, setting);
+        failed.map_or(Ok(count), |error| Err(unwritten(error)))
+    })
+}
+
+/// Writes records to a file or to stdout; `write` answers how many.
+fn written(
+    output: Option<&Path>,
+    setting: &Setting,
+    write: impl FnOnce(&mut dyn Write) -> Result<u64, Failure>,
+) -> Result<Exit, Failure> {
     let mut out: Box<dyn Write> = match output {
         Some(path) => {
             let file = std::fs::File::create(path)
@@ -265,34 +303,22 @@ fn export(dir: &Path, output: Option<&Path>, filter: &Filter, setting: &Setting)
         }
         None => Box::new(std::io::stdout().lock()),
     };
-    let mut failed = None;
-    let mut count = 0_u64;
-    let damage = each_oldest_first(dir, filter, |line| {
-        let Some(line) = form.line(line) else { return ControlFlow::Continue(()) };
-        match writeln!(out, "{line}") {
-            Ok(()) => {
-                count += 1;
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    });
-    tell(&damage.map_err(unreadable)?, setting);
-    match failed.map_or_else(|| out.flush(), Err) {
+    let count = match write(&mut out).and_then(|count| out.flush().map(|()| count).map_err(unwritten)) {
         // A reader that went away is no failure.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the records: {error}")))
-        }
-        _ => {
-            if let Some(path) = output {
-                setting.terminal.note(format!("exported {count} to {}", path.display()));
-            }
-            Ok(Exit::Success)
-        }
+        Err(Failure::Message { exit: Exit::Success, .. }) => return Ok(Exit::Success),
+        written => written?,
+    };
+    if let Some(path) = output {
+        setting.terminal.note(format!("exported {count} to {}", path.display()));
     }
+    Ok(Exit::Success)
+}
+
+/// A record that could not be written: no failure when it is the reader who went away.
+fn unwritten(error: std::io::Error) -> Failure {
+    let gone = error.kind() == std::io::ErrorKind::BrokenPipe;
+    let exit = if gone { Exit::Success } else { Exit::Failure };
+    Failure::Message { exit, message: format!("cannot write the records: {error}") }
 }
 
 /// Says what could not be read. On stderr in every format: it is no record, and nobody must miss it.

@@ -59,6 +59,11 @@ pub(super) struct Refusal {
 }
 
 impl ServerArgs {
+    /// Whether this command itself was told to ask a server.
+    pub fn is_flagged(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// The server, if one was named more clearly than files to work on: a flag is clearer than the environment, and
     /// that than the configuration.
     pub fn client(&self, data: &DataArgs, bundle: &BundleArgs, setting: &Setting) -> Result<Option<Client>, Failure> {

@@ -1,4 +1,4 @@
-//! `GET /v1/audit`, `/v1/audit/{decision_id}`: the decision log, the newest records first.
+//! `GET /v1/audit`, `/v1/audit/{decision_id}`: the decision log, the newest records first, or the oldest.
 //!
 //! A page is bound in what it reads as well as in what it tells: it may be short, or empty, and not be the last.
 
@@ -11,7 +11,7 @@ use super::call::Call;
 use super::failure::Failure;
 use super::paging::Paging;
 use super::reply::{Answered, Reply};
-use crate::audit::{Filter, newest_first};
+use crate::audit::{Filter, newest_first, oldest_first};
 use crate::entity::Uid;
 use crate::store::Revision;
 
@@ -35,6 +35,8 @@ pub const FILTERS: &[(&str, &str)] = &[
     ("key", "the id of the API key that asked"),
     ("request_id", "`X-Request-ID`"),
     ("kind", "`decision`, `search` or `change`; `segment`, `checkpoint`, … for what the log says of itself"),
+    ("after", "records behind this one, by its `seq`"),
+    ("order", "`newest` first, or `oldest`"),
     ("limit", "records on a page"),
     ("page_token", "`next_page_token` of the page before"),
 ];
@@ -97,11 +99,16 @@ fn page(call: &Call) -> Answered {
     let filters: Vec<&str> =
         FILTERS.iter().map(|(name, _)| *name).filter(|name| !PLACE.contains(name)).map(of).collect();
     let paging = Paging::read(call, &filters)?;
-    let before = match paging.after() {
-        Some(after) => Some(place(after)?),
-        None => None,
+    let place = paging.after().map(place).transpose()?;
+    let page = match call.query.get("order") {
+        None | Some("newest") => newest_first(&dir, &filter, place, paging.limit, BUDGET),
+        Some("oldest") => {
+            let filter = Filter { after: place.or(filter.after), ..filter };
+            oldest_first(&dir, &filter, paging.limit, BUDGET)
+        }
+        Some(_) => return Err(Failure::invalid("order", "`order` is `newest` or `oldest`")),
     };
-    let page = newest_first(&dir, &filter, before, paging.limit, BUDGET).map_err(unreadable)?;
+    let page = page.map_err(unreadable)?;
     let next = page.next.map(|next| paging.token(Uid::new("", next.to_string()), Revision::default()));
     let records: Result<Vec<Json>, _> = page.found.iter().map(|found| serde_json::from_str(&found.line)).collect();
     let reply = AuditReply {
@@ -150,6 +157,7 @@ fn filter(call: &Call) -> Result<Filter, Failure> {
         key: text("key"),
         request_id: text("request_id"),
         kind: text("kind"),
+        after: call.query.number("after")?.map(|seq| seq as u64),
         ..Filter::default()
     })
 }

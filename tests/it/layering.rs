@@ -73,7 +73,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("opentelemetry_otlp", &["cli/serve/traces.rs"]),
     ("tracing_opentelemetry", &["http/trace.rs", "cli/serve"]),
     ("indicatif", &["cli"]),
-    ("ureq", &["cli"]),
+    ("ureq", &["cli", "audit/otlp.rs"]),
     ("serde_saphyr", &["suite/yaml.rs", "cli/config.rs"]),
     ("quick_junit", &["suite/report/junit.rs"]),
     ("tracing_subscriber", &["cli"]),

@@ -8,6 +8,7 @@
 )]
 
 mod audit_crash;
+mod audit_otlp;
 mod authzen_basic;
 mod authzen_batch;
 mod authzen_discovery;

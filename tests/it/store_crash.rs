@@ -6,7 +6,7 @@
 //!
 //! `HUBWARDEN_CRASH_ROUNDS` sets the rounds of each test, `HUBWARDEN_CRASH_SEED` repeats a run.
 
-mod powerloss;
+pub mod powerloss;
 mod writer;
 
 use std::io::{BufRead, BufReader};
@@ -22,16 +22,16 @@ use writer::Acked;
 /// After so many rounds on one folder, a new one: creating a store must survive as well.
 const ROUNDS_PER_FOLDER: u64 = 8;
 
-fn rounds() -> u64 {
+pub fn rounds() -> u64 {
     let rounds = std::env::var("HUBWARDEN_CRASH_ROUNDS").ok();
     rounds.map_or(3, |text| text.parse().expect("HUBWARDEN_CRASH_ROUNDS is a number"))
 }
 
 /// Small and seeded, so that a failing run can be repeated (threads permitting).
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let seed = match std::env::var("HUBWARDEN_CRASH_SEED") {
             Ok(text) => text.parse().expect("HUBWARDEN_CRASH_SEED is a number"),
             Err(_) => u64::from(std::process::id()),
@@ -41,7 +41,7 @@ impl Dice {
     }
 
     /// A number below `limit` (splitmix64).
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

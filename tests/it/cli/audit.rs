@@ -91,6 +91,33 @@ fn verify_tells_an_intact_log_from_a_changed_one_and_where() {
 }
 
 #[test]
+fn a_damaged_segment_stops_a_server_that_must_record_and_no_other() {
+    let folder = TempDir::new().unwrap();
+    decided(folder.path());
+    let text = fs::read_to_string(segment(folder.path())).unwrap();
+    let denied = text.lines().find(|line| line.contains("\"decision\":\"deny\"")).unwrap();
+    fs::write(segment(folder.path()), text.replace(denied, "rubbish")).unwrap();
+    let ask = |server: &Serving| {
+        let (who, what) = ("user:alice", "repo:models/acme/m1");
+        let args =
+            ["authorize", "--server", &server.url, "--principal", who, "--action", "repo.write", "--resource", what];
+        run(folder.path(), &args)
+    };
+    let block = Serving::start(folder.path(), &["--data", "data", "--audit-mode", "block"]);
+    let refused = ask(&block);
+    assert!(refused.code == 1 && refused.stderr.contains("the decision log cannot write"), "{}", refused.stderr);
+    assert!(block.stop().success());
+    let spill = Serving::start(folder.path(), &["--data", "data"]);
+    assert_eq!(ask(&spill).code, 0);
+    let told = run(folder.path(), &["audit", "--server", &spill.url, "query"]);
+    assert!(told.stderr.contains("00000000000000000001.ndjson: line"), "{}", told.stderr);
+    assert!(told.stdout.contains("ALLOW  User:alice  repo.write"), "{}", told.stdout);
+    assert!(spill.stop().success());
+    let verified = audit(folder.path(), &["verify"]);
+    assert!(verified.code == 3 && verified.stdout.contains("is no record"), "{}", verified.stdout);
+}
+
+#[test]
 fn a_served_store_can_be_verified_and_read_from_beside() {
     let folder = TempDir::new().unwrap();
     decided(folder.path());
@@ -120,4 +147,58 @@ fn the_log_is_configured_in_the_file_and_can_be_switched_off() {
     assert_eq!(fs::read(segment(folder.path())).unwrap(), before);
     let empty = TempDir::new().unwrap();
     assert!(audit(empty.path(), &["tail"]).stderr.contains("there is no decision log in"));
+}
+
+#[test]
+fn a_servers_log_is_read_through_the_server() {
+    let folder = TempDir::new().unwrap();
+    decided(folder.path());
+    let server = Serving::start(folder.path(), &["--data", "data"]);
+    let remote = |args: &[&str]| run(folder.path(), &[&["audit", "--server", &server.url], args].concat());
+    for args in [
+        &["tail", "-n", "5"][..],
+        &["query", "--principal", "user:alice", "--decision", "deny", "--format", "json"],
+        &["export", "--kind", "decision"],
+        &["export", "--format", "ocsf"],
+        &["export", "--until", "2020-01-01T00:00:00Z"],
+    ] {
+        let (there, here) = (remote(args), audit(folder.path(), args));
+        assert_eq!(there.code, 0, "{}", there.stderr);
+        assert_eq!(sorted(&there.stdout), sorted(&here.stdout), "{args:?}");
+    }
+    let lines = remote(&["export"]).stdout;
+    let seqs: Vec<u64> =
+        lines.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()["seq"].as_u64().unwrap()).collect();
+    assert!(seqs.len() >= 4 && seqs.is_sorted(), "{seqs:?}");
+    let denied = remote(&["query", "--decision", "deny", "--format", "json"]).json();
+    let shown = remote(&["show", denied["decision_id"].as_str().unwrap()]);
+    assert_eq!(serde_json::from_str::<Json>(&shown.stdout).unwrap(), denied);
+    assert!(remote(&["show", "unknown"]).code == 1);
+    let verify = remote(&["verify"]);
+    assert!(verify.code == 2 && verify.stderr.contains("where it lies"), "{}", verify.stderr);
+}
+
+/// Lines, with the keys of what is JSON in their own order.
+fn sorted(text: &str) -> Vec<String> {
+    let line =
+        |line: &str| serde_json::from_str::<Json>(line).map_or_else(|_| line.to_owned(), |json| json.to_string());
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn what_is_written_from_now_on_is_followed_through_the_server() {
+    let folder = TempDir::new().unwrap();
+    decided(folder.path());
+    let server = Serving::start(folder.path(), &["--data", "data"]);
+    let mut command = crate::program::hubwarden(folder.path());
+    command.args(["audit", "tail", "-n", "1", "--follow", "--kind", "decision", "--server", &server.url]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    assert!(lines.next().unwrap().unwrap().contains("ALLOW  AccessToken:t1"));
+    let args = ["--principal", "user:nobody", "--action", "repo.write", "--resource", "repo:models/acme/m1"];
+    run(folder.path(), &[&["authorize", "--server", &server.url][..], &args].concat());
+    let followed = lines.next().unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(followed.contains("DENY   User:nobody  repo.write"), "{followed}");
 }
