@@ -35,12 +35,12 @@ const CHECKPOINT: u64 = 1024;
 /// Records of the past that may go with a group, beside as many as it added.
 const EXPIRE: u64 = 200;
 /// The same while nobody wants to write.
-const TIDY: u64 = 10_000;
+const TIDY: u64 = 2_000;
 /// What a piece takes beside the changes: the head record and a date.
 const SEAL_OPS: usize = 4;
 const SEAL_BYTES: usize = 32 * 1024;
 /// How long to wait for requests before looking for what of the past is due.
-const IDLE: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(5);
 
 pub type Reply = SyncSender<Result<Revision, CommitError>>;
 

@@ -94,6 +94,8 @@ fn verify_tells_an_intact_log_from_a_changed_one_and_where() {
 fn a_damaged_segment_stops_a_server_that_must_record_and_no_other() {
     let folder = TempDir::new().unwrap();
     decided(folder.path());
+    // What a first start has to change is done: there is no change without a record either.
+    assert!(Serving::start(folder.path(), &["--data", "data"]).stop().success());
     let text = fs::read_to_string(segment(folder.path())).unwrap();
     let denied = text.lines().find(|line| line.contains("\"decision\":\"deny\"")).unwrap();
     fs::write(segment(folder.path()), text.replace(denied, "rubbish")).unwrap();

@@ -79,3 +79,34 @@ fn a_server_replays_its_own_log() {
         none.stderr
     );
 }
+
+#[test]
+fn a_server_does_not_start_with_policies_that_flip_what_it_decided_by_others() {
+    let folder = TempDir::new().unwrap();
+    let dir = folder.path();
+    fs::write(dir.join("hub.json"), CAST).unwrap();
+    fs::create_dir(dir.join("rules")).unwrap();
+    let rule = |effect: &str| {
+        let text = format!("@id(\"all\")\n{effect} (principal, action, resource);\n");
+        fs::write(dir.join("rules/all.cedar"), text).unwrap();
+    };
+    let schema = repository("schema/hub.cedarschema");
+    let place = ["--data", "data", "--policies", "rules", "--schema", schema.to_str().unwrap()];
+    let gate = [&place[..], &["--gate", "replay=50"]].concat();
+    rule("permit");
+    let server = Serving::start(dir, &gate);
+    assert_eq!(run(dir, &["import", "--server", &server.url, "hub.json"]).code, 0);
+    ask(dir, &["--server", &server.url], "repo.write");
+    assert!(server.stop().success());
+    rule("forbid");
+    let refused = run(dir, &[&["serve", "--listen", "127.0.0.1:0"], &gate[..]].concat());
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    assert!(refused.stderr.contains("1 newly refused") && refused.stderr.contains("repo.write"), "{}", refused.stderr);
+    let hash = refused.stderr.split_once("write sha256:").unwrap().1.split(' ').next().unwrap();
+    fs::write(dir.join("rules/accepted-flips"), format!("sha256:{hash}\n")).unwrap();
+    let server = Serving::start(dir, &[&gate[..], &["--shadow", "rules"]].concat());
+    assert!(server.stop().success());
+    // What was accepted is what the next ones are compared with.
+    fs::remove_file(dir.join("rules/accepted-flips")).unwrap();
+    assert!(Serving::start(dir, &gate).stop().success());
+}
