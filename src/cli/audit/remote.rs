@@ -66,7 +66,10 @@ impl Remote<'_> {
         for line in last.iter().rev() {
             print::line(line, self.setting)?;
         }
-        while follow {
+        if !follow {
+            return Ok(Exit::Success);
+        }
+        loop {
             std::thread::sleep(LOOK);
             let mut seen = filter.after;
             self.pages(&filter, Order::Oldest, usize::MAX, |line| {
@@ -75,7 +78,6 @@ impl Remote<'_> {
             })?;
             filter.after = seen;
         }
-        Ok(Exit::Success)
     }
 
     /// Up to `limit` records, page by page. What the server could not read is said on stderr.
