@@ -14,6 +14,7 @@ mod clauses;
 mod compiled;
 mod decide;
 mod engine;
+mod environments;
 mod fault;
 mod flip;
 mod format;

@@ -14,8 +14,9 @@ pub(super) use case::{Case, Staged};
 pub(super) use judge::Posed;
 
 use super::answer::{Answer, Decision};
-use super::bundle::{Bundle, Env};
+use super::bundle::Bundle;
 use super::compiled::{Loaded, PRINCIPAL, RESOURCE, Scene, Stop};
+use super::environments::Env;
 use super::index::{Indexed, Outcome, Rule};
 use super::reasons::{Cause, NOT_FOUND};
 use super::schema::CLOCK;

@@ -17,10 +17,11 @@ use std::collections::BTreeSet;
 use cedar_policy::{Entities, Policy, PrincipalConstraint, Request, ResourceConstraint};
 use smol_str::SmolStr;
 
-use super::bundle::{Bundle, CompiledAction, Env};
+use super::bundle::Bundle;
 use super::decide::DecideError;
 use super::engine;
 use super::engine::partial::Unknown;
+use super::environments::{CompiledAction, Env};
 use super::reach::{CONTEXT, PRINCIPAL, RESOURCE};
 use super::schema::CLOCK;
 use super::slice::{Fact, Facts, Slice};

@@ -5,8 +5,9 @@ use smol_str::SmolStr;
 
 use super::{ClauseValue, Conditions, Keyword, Mutation, PolicyOutcome, PolicyTrace};
 use crate::pdp::answer::{Answer, EvaluationError};
-use crate::pdp::bundle::{Bundle, Env, Environment};
+use crate::pdp::bundle::{Bundle, Environment};
 use crate::pdp::decide::{Case, DecideError, Question, Staged, Understood};
+use crate::pdp::environments::Env;
 use crate::pdp::index::{self, Outcome};
 use crate::pdp::slice::Facts;
 

@@ -8,8 +8,8 @@ use smol_str::SmolStr;
 use super::chain::Chain;
 use super::{Candidates, Known, Policy, PrincipalConstraint, ResourceConstraint, Side};
 use crate::entity::{Link, Uid};
-use crate::pdp::bundle::Env;
 use crate::pdp::engine::partial::{self, Operand, Outline, Relation, Unknown};
+use crate::pdp::environments::Env;
 use crate::pdp::index::named;
 use crate::pdp::schema::Schema;
 

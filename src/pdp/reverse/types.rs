@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use smol_str::SmolStr;
 
 use crate::entity::Uid;
-use crate::pdp::bundle::{Bundle, CompiledAction};
+use crate::pdp::bundle::Bundle;
+use crate::pdp::environments::CompiledAction;
 use crate::pdp::schema::{self, Type};
 
 impl Bundle {
