@@ -14,7 +14,7 @@ use hubwarden::clock::SystemClock;
 use hubwarden::entity::{Record, Uid};
 use hubwarden::pdp::Bundle;
 use hubwarden::store::{Batch, MemoryStore};
-use hubwarden::warden::{Api, Asked, BundleOrigin, DEFAULT_CACHE_BYTES, Warden, embedded};
+use hubwarden::warden::{Api, Asked, BundleOrigin, Warden, WardenOptions, embedded};
 use serde_json::json;
 
 /// As many requests as a server works on at once.
@@ -32,8 +32,8 @@ fn warden(dir: &std::path::Path, mode: Option<Mode>) -> Warden {
     let store = Arc::new(MemoryStore::new().expect("a new store"));
     let bundle = Bundle::build(embedded()).expect("the hub's bundle");
     let (origin, clock) = (BundleOrigin::Embedded, Arc::new(SystemClock));
-    let warden = Warden::with_log(store, bundle, origin, clock, DEFAULT_CACHE_BYTES, Arc::new(audit))
-        .expect("a new store fits any schema");
+    let options = WardenOptions { audit: Arc::new(audit), ..WardenOptions::default() };
+    let warden = Warden::with(store, bundle, origin, clock, options).expect("a new store fits any schema");
     let bundle = warden.bundle();
     let mut batch = Batch::new();
     let user = json!({"uid": {"type": "Hub::User", "id": "alice"}, "attrs": {}, "parents": []});

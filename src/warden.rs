@@ -55,8 +55,23 @@ use metrics::Standing;
 use past::PastBundles;
 use shadow::Shadow;
 
-/// Memory that built entities may take, in bytes.
+/// Memory that cached entities may take, in bytes.
 pub const DEFAULT_CACHE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// How a warden works.
+pub struct WardenOptions {
+    /// The bound of the cache of entities; 0 keeps none.
+    pub cache_bytes: u64,
+    /// The log of every decision and change.
+    pub audit: Arc<Log>,
+}
+
+impl Default for WardenOptions {
+    /// The default bound, and no log.
+    fn default() -> Self {
+        Self { cache_bytes: DEFAULT_CACHE_BYTES, audit: Arc::new(Log::off()) }
+    }
+}
 
 /// The permission evaluator of one hub.
 pub struct Warden {
@@ -93,35 +108,21 @@ impl Warden {
         origin: BundleOrigin,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BundleError> {
-        Self::with_cache(store, bundle, origin, clock, DEFAULT_CACHE_BYTES)
+        Self::with(store, bundle, origin, clock, WardenOptions::default())
     }
 
-    /// As [`Warden::new`], with another bound for the cache of built entities.
-    ///
-    /// # Errors
-    /// As [`Warden::new`].
-    pub fn with_cache(
-        store: Arc<dyn Store>,
-        bundle: Bundle,
-        origin: BundleOrigin,
-        clock: Arc<dyn Clock>,
-        cache_bytes: u64,
-    ) -> Result<Self, BundleError> {
-        Self::with_log(store, bundle, origin, clock, cache_bytes, Arc::new(Log::off()))
-    }
-
-    /// As [`Warden::with_cache`], with a log of every decision and change.
+    /// As [`Warden::new`], with options.
     ///
     /// # Errors
     /// As [`Warden::new`], and a log that must not be without a record and cannot write.
-    pub fn with_log(
+    pub fn with(
         store: Arc<dyn Store>,
         bundle: Bundle,
         origin: BundleOrigin,
         clock: Arc<dyn Clock>,
-        cache_bytes: u64,
-        audit: Arc<Log>,
+        options: WardenOptions,
     ) -> Result<Self, BundleError> {
+        let WardenOptions { cache_bytes, audit } = options;
         let cache = Arc::new(FactCache::new(cache_bytes));
         let watched = Arc::clone(&cache);
         store.observe(Box::new(move |_, changed: &[Uid]| watched.forget(changed)));

@@ -8,7 +8,7 @@ use hubwarden::clock::SystemClock;
 use hubwarden::json;
 use hubwarden::pdp::Bundle;
 use hubwarden::store::{Batch, SledStore};
-use hubwarden::warden::{BundleOrigin, Warden, embedded};
+use hubwarden::warden::{BundleOrigin, Warden, WardenOptions, embedded};
 
 /// Entities that are committed at once.
 const PER_LOAD: usize = 200_000;
@@ -34,6 +34,7 @@ pub fn populate(warden: &Warden, world: World) {
 pub fn warden(store: &Arc<SledStore>, cache_bytes: u64) -> Warden {
     let bundle = Bundle::build(embedded()).expect("the hub's bundle");
     let store = Arc::clone(store);
-    Warden::with_cache(store, bundle, BundleOrigin::Embedded, Arc::new(SystemClock), cache_bytes)
+    let options = WardenOptions { cache_bytes, ..WardenOptions::default() };
+    Warden::with(store, bundle, BundleOrigin::Embedded, Arc::new(SystemClock), options)
         .expect("the store fits the schema")
 }

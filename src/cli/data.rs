@@ -14,7 +14,9 @@ use crate::audit::{Damaged, Log};
 use crate::clock::Clock;
 use crate::pdp::{Bundle, BundleSource};
 use crate::store::{DataLoss, History, SledOptions, SledStore, Store, StoreError};
-use crate::warden::{BundleError, BundleOrigin, DEFAULT_CACHE_BYTES, Warden, embedded, folder, stored_bundle};
+use crate::warden::{
+    BundleError, BundleOrigin, DEFAULT_CACHE_BYTES, Warden, WardenOptions, embedded, folder, stored_bundle,
+};
 
 /// Where entities are kept when nothing says otherwise.
 const DEFAULT_DIR: &str = "hubwarden-data";
@@ -114,7 +116,7 @@ pub(super) fn join(
     audit: Arc<Log>,
 ) -> Result<Warden, Failure> {
     let cache_bytes = setting.config.limits.entity_cache_bytes.unwrap_or(DEFAULT_CACHE_BYTES);
-    Ok(Warden::with_log(store, Bundle::build(source)?, origin, clock, cache_bytes, audit)?)
+    Ok(Warden::with(store, Bundle::build(source)?, origin, clock, WardenOptions { cache_bytes, audit })?)
 }
 
 impl From<StoreError> for Failure {

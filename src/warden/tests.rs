@@ -89,7 +89,8 @@ fn what_is_kept_of_groups_never_changes_an_answer() {
     let kept = warden_on(Arc::clone(&store), embedded(), BundleOrigin::Embedded).unwrap();
     let clock = FixedClock::new("2026-06-01T00:00:00Z".parse().unwrap());
     let bundle = Bundle::build(embedded()).unwrap();
-    let fresh = Warden::with_cache(store, bundle, BundleOrigin::Embedded, Arc::new(clock), 0).unwrap();
+    let options = WardenOptions { cache_bytes: 0, ..WardenOptions::default() };
+    let fresh = Warden::with(store, bundle, BundleOrigin::Embedded, Arc::new(clock), options).unwrap();
     let role = |number: usize| json!({"type": "Hub::OrgRole", "id": format!("acme/{number}")});
     let mut model = alices_model("private");
     model["attrs"].as_object_mut().unwrap().remove("user");

@@ -9,7 +9,7 @@ use hubwarden::hub::Hub;
 use hubwarden::pdp::{Bundle, BundleSource, SourceFile};
 use hubwarden::store::{Expect, History, MemoryStore};
 use hubwarden::tokens::{HashKey, Prefix};
-use hubwarden::warden::{BundleOrigin, Change, DEFAULT_CACHE_BYTES, DeadId, Scope, Warden, embedded, store_bundle};
+use hubwarden::warden::{BundleOrigin, Change, DeadId, Scope, Warden, WardenOptions, embedded, store_bundle};
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
@@ -84,7 +84,8 @@ impl World {
         }
         let bundle = Bundle::build(self.source).unwrap();
         let clock = Arc::new(self.clock);
-        let warden = Warden::with_log(store, bundle, self.origin, clock, DEFAULT_CACHE_BYTES, self.audit).unwrap();
+        let options = WardenOptions { audit: self.audit, ..WardenOptions::default() };
+        let warden = Warden::with(store, bundle, self.origin, clock, options).unwrap();
         let put = |entity| Change::Put { entity, expect: Expect::Anything, dead: DeadId::Refuse };
         warden.change(self.entities.into_iter().map(put).collect()).unwrap();
         Arc::new(warden)
