@@ -126,6 +126,20 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
     }
 
+    /// Asks; a connection that broke is an answer that was refused, and another one is opened to go on with.
+    ///
+    /// # Errors
+    /// A server that takes no more connections.
+    pub async fn ask_or_reopen(&mut self, address: SocketAddr, request: &Prepared) -> io::Result<Verdict> {
+        match self.ask(request).await {
+            Ok(verdict) => Ok(verdict),
+            Err(_) => {
+                *self = Self::open(address).await?;
+                Ok(Verdict::Refused(0))
+            }
+        }
+    }
+
     /// Sends a request and waits for its answer.
     ///
     /// # Errors

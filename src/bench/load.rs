@@ -167,13 +167,7 @@ async fn closed_connection(
         if sent >= until {
             break;
         }
-        let verdict = match connection.ask(request).await {
-            Ok(verdict) => verdict,
-            Err(_) => {
-                connection = Connection::open(address).await?;
-                Verdict::Refused(0)
-            }
-        };
+        let verdict = connection.ask_or_reopen(address, request).await?;
         let now = Instant::now();
         if sent >= from {
             let mut outcome = outcome.borrow_mut();
@@ -271,13 +265,7 @@ async fn open_connection(
         if turn >= schedule.count || sent > until + OVERTIME {
             break;
         }
-        let verdict = match connection.ask(request).await {
-            Ok(verdict) => verdict,
-            Err(_) => {
-                connection = Connection::open(address).await?;
-                Verdict::Refused(0)
-            }
-        };
+        let verdict = connection.ask_or_reopen(address, request).await?;
         let now = Instant::now();
         let mut outcome = outcome.borrow_mut();
         if turn >= schedule.first {

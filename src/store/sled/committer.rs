@@ -4,7 +4,9 @@
 //! out for the readers, applies it, syncs it, and only then makes it visible and answers. So the cost of a sync is
 //! shared, revisions have no gaps, and nobody reads what a power cut could take back.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod group;
+
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,10 +16,12 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::entity::{Link, Uid};
-use crate::store::history::{self, History, Oldest, Remembered};
+use crate::store::history::{self, History, Oldest};
 use crate::store::links::{self, Catalogue};
-use crate::store::plan::{Bytes, Counts, Plan, Write, plan};
+use crate::store::plan::{Bytes, Plan, Write, plan};
 use crate::store::{Batch, CommitError, Revision, StoreError, key};
+
+use group::{Group, Planned, may_fit};
 
 use super::engine::{BATCH_BYTES, BATCH_OPS, Engine, EngineBatch};
 use super::head::Head;
@@ -36,9 +40,6 @@ const CHECKPOINT: u64 = 1024;
 const EXPIRE: u64 = 200;
 /// The same while nobody wants to write.
 const TIDY: u64 = 2_000;
-/// What a piece takes beside the changes: the head record and a date.
-const SEAL_OPS: usize = 4;
-const SEAL_BYTES: usize = 32 * 1024;
 /// How long to wait for requests before looking for what of the past is due.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -63,35 +64,6 @@ pub struct Committer {
     clock: Arc<dyn Clock>,
     /// The oldest part of the past, once it was looked for.
     oldest: Option<Oldest>,
-}
-
-/// Batches that become durable together.
-#[derive(Default)]
-struct Group {
-    writes: BTreeMap<Bytes, Write>,
-    pieces: Vec<Piece>,
-    commits: Vec<(Revision, Vec<Uid>)>,
-    answers: Vec<(Reply, Revision)>,
-}
-
-/// What the engine applies at once: whole revisions, the head that they make, and their date.
-struct Piece {
-    batch: EngineBatch,
-    replaced: Vec<Bytes>,
-    head: Head,
-}
-
-impl Piece {
-    /// What goes to the engine. `dates` counts the dates of its group.
-    fn sealed(mut self, dates: &mut u64) -> EngineBatch {
-        for (key, value) in history::dated(self.head.past, self.head.revision, &self.replaced) {
-            self.batch.set(&key, Some(&value));
-            *dates += 1;
-        }
-        self.head.past.records += *dates;
-        self.batch.set(&Bytes::from(key::HEAD), Some(&self.head.encode()));
-        self.batch
-    }
 }
 
 impl Committer {
@@ -266,31 +238,10 @@ impl Committer {
             group.answers.push((reply, self.head.revision));
             return;
         }
-        let bytes = size(&plan.writes) + SEAL_BYTES;
         self.head = plan.after(&self.head);
-        let mut piece = match group.pieces.pop() {
-            Some(last) if last.batch.has_room(plan.writes.len() + SEAL_OPS, bytes) => last,
-            full => {
-                group.pieces.extend(full);
-                Piece { batch: EngineBatch::default(), replaced: Vec::new(), head: self.head.clone() }
-            }
-        };
-        for write in &plan.writes {
-            piece.batch.set(&write.key, write.new.as_ref());
-        }
-        piece.replaced.extend(plan.remembered.replaced);
-        piece.head = self.head.clone();
-        group.pieces.push(piece);
-        group.commits.push((self.head.revision, uids(&plan.writes)));
         group.answers.push((reply, self.head.revision));
-        for write in plan.writes {
-            match group.writes.get_mut(&write.key) {
-                Some(earlier) => earlier.new = write.new,
-                None => {
-                    group.writes.insert(Bytes::clone(&write.key), write);
-                }
-            }
-        }
+        group.commits.push((self.head.revision, uids(&plan.writes)));
+        group.take(plan, &self.head);
     }
 
     /// Makes a group durable, then visible, then answers.
@@ -504,36 +455,6 @@ pub fn apply_in_pieces(
     }
     engine.apply_unordered(&piece)?;
     engine.sync()
-}
-
-/// What a batch changes.
-struct Planned {
-    writes: Vec<Write>,
-    remembered: Remembered,
-    revision: Revision,
-    counts: Counts,
-}
-
-impl Planned {
-    /// The head that it makes of the last one.
-    fn after(&self, head: &Head) -> Head {
-        let past = self.remembered.after(head.past);
-        Head { store_id: head.store_id.clone(), revision: self.revision, counts: self.counts, indexed: true, past }
-    }
-
-    /// Whether it and the head record fit into one engine batch; others go through the journal.
-    fn fits(&self) -> bool {
-        self.writes.len() + SEAL_OPS <= BATCH_OPS && size(&self.writes) + SEAL_BYTES <= BATCH_BYTES
-    }
-}
-
-fn size(writes: &[Write]) -> usize {
-    writes.iter().map(|write| write.key.len() + write.new.as_ref().map_or(0, |new| new.len())).sum()
-}
-
-/// Whether a batch may fit, with what is remembered of it, into one engine batch.
-fn may_fit(batch: &Batch) -> bool {
-    batch.len() < BATCH_OPS && batch.size() < BATCH_BYTES / 2
 }
 
 fn uids(writes: &[Write]) -> Vec<Uid> {
