@@ -38,7 +38,7 @@ pub use admit::{Admission, ContextRules};
 pub use answer::{Answer, Decision, EvaluationError, Reason};
 pub use bundle::{Bundle, BundleSource, Environment, PolicyInfo, SourceFile};
 pub use clauses::{Clause, ClauseValue, GrantStep, Granted, Inquiry, Keyword, Mutation, PolicyOutcome, PolicyTrace};
-pub use decide::{DecideError, Question};
+pub use decide::{DecideError, Lasting, Question};
 pub use engine::{PrepareError, Prepared};
 pub use fault::{Fault, Faults};
 pub use flip::{Flip, between};

@@ -262,7 +262,7 @@ fn random_id() -> Result<String, StoreError> {
         what: "no randomness for the id of the store".to_owned(),
         source: std::io::Error::other(error.to_string()),
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(const_hex::encode(bytes))
 }
 
 /// A consistent view of a store.

@@ -23,5 +23,5 @@ pub use token::{Grants, Role, Target, TargetKind, Token, TokenFault, names};
 /// # Errors
 /// When the operating system gives no randomness.
 pub fn random_id() -> Result<String, SecretError> {
-    Ok(secret::random::<12>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(const_hex::encode(secret::random::<12>()?))
 }

@@ -8,6 +8,7 @@
 mod bundle;
 mod cache;
 mod changes;
+mod decisions;
 mod explain;
 mod keys;
 mod metrics;
@@ -51,25 +52,32 @@ use crate::entity::Uid;
 use crate::pdp::Bundle;
 use crate::store::{Revision, Stats, Store, StoreError};
 use cache::FactCache;
+use decisions::DecisionCache;
 use metrics::Standing;
 use past::PastBundles;
 use shadow::Shadow;
 
-/// Memory that cached entities may take, in bytes.
-pub const DEFAULT_CACHE_BYTES: u64 = 512 * 1024 * 1024;
+/// Memory that cached entities may take, in bytes, where nothing else is said.
+const ENTITY_CACHE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// The same for kept answers.
+const DECISION_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How a warden works.
 pub struct WardenOptions {
     /// The bound of the cache of entities; 0 keeps none.
-    pub cache_bytes: u64,
+    pub entity_cache_bytes: u64,
+    /// The bound of the cache of answers; 0 keeps none.
+    pub decision_cache_bytes: u64,
     /// The log of every decision and change.
     pub audit: Arc<Log>,
 }
 
 impl Default for WardenOptions {
-    /// The default bound, and no log.
+    /// The default bounds, and no log.
     fn default() -> Self {
-        Self { cache_bytes: DEFAULT_CACHE_BYTES, audit: Arc::new(Log::off()) }
+        let decision_cache_bytes = DECISION_CACHE_BYTES;
+        Self { entity_cache_bytes: ENTITY_CACHE_BYTES, decision_cache_bytes, audit: Arc::new(Log::off()) }
     }
 }
 
@@ -85,6 +93,7 @@ pub struct Warden {
     /// How many recorded questions bundles must answer as the one in force does, where that is demanded.
     replay_gate: OnceLock<usize>,
     cache: Arc<FactCache>,
+    decisions: Arc<DecisionCache>,
     /// Whether it is written down which bundle is in force.
     remembers: AtomicBool,
     past_bundles: PastBundles,
@@ -122,12 +131,21 @@ impl Warden {
         clock: Arc<dyn Clock>,
         options: WardenOptions,
     ) -> Result<Self, BundleError> {
-        let WardenOptions { cache_bytes, audit } = options;
-        let cache = Arc::new(FactCache::new(cache_bytes));
-        let watched = Arc::clone(&cache);
-        store.observe(Box::new(move |_, changed: &[Uid]| watched.forget(changed)));
+        let WardenOptions { entity_cache_bytes, decision_cache_bytes, audit } = options;
+        let cache = Arc::new(FactCache::new(entity_cache_bytes));
+        let decisions = Arc::new(DecisionCache::new(decision_cache_bytes));
+        let watched = (Arc::clone(&cache), Arc::clone(&decisions));
+        store.observe(Box::new(move |_, changed: &[Uid]| {
+            watched.0.forget(changed);
+            watched.1.forget(changed);
+        }));
         let keys = Keys::recorded(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&audit))?;
-        let standing = Standing { store: Arc::clone(&store), cache: Arc::clone(&cache), audit: Arc::clone(&audit) };
+        let standing = Standing {
+            store: Arc::clone(&store),
+            cache: Arc::clone(&cache),
+            decisions: Arc::clone(&decisions),
+            audit: Arc::clone(&audit),
+        };
         let metrics = Arc::new(Metrics::new(&bundle, clock.now(), standing));
         let warden = Self {
             status: Mutex::new(BundleStatus::first(&bundle, origin, clock.now())),
@@ -137,6 +155,7 @@ impl Warden {
             replay_gate: OnceLock::new(),
             store,
             cache,
+            decisions,
             remembers: AtomicBool::new(false),
             past_bundles: PastBundles::default(),
             shadow: OnceLock::new(),

@@ -31,10 +31,10 @@ pub fn populate(warden: &Warden, world: World) {
 }
 
 /// The hub's policies over a store.
-pub fn warden(store: &Arc<SledStore>, cache_bytes: u64) -> Warden {
+pub fn warden(store: &Arc<SledStore>, entity_cache_bytes: u64) -> Warden {
     let bundle = Bundle::build(embedded()).expect("the hub's bundle");
     let store = Arc::clone(store);
-    let options = WardenOptions { cache_bytes, ..WardenOptions::default() };
+    let options = WardenOptions { entity_cache_bytes, ..WardenOptions::default() };
     Warden::with(store, bundle, BundleOrigin::Embedded, Arc::new(SystemClock), options)
         .expect("the store fits the schema")
 }

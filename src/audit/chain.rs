@@ -4,6 +4,7 @@
 //! line up to `,"hash":"`: bytes and not meaning, so that no two readers can disagree on what was hashed.
 
 use std::fmt;
+use std::io::Write;
 
 use sha2::{Digest as _, Sha256};
 
@@ -25,24 +26,14 @@ impl Digest {
     }
 
     pub fn from_hex(text: &str) -> Option<Self> {
-        let text = text.as_bytes();
-        let mut bytes = [0; 32];
-        let (pairs, rest) = text.as_chunks::<2>();
-        if pairs.len() != bytes.len() || !rest.is_empty() {
-            return None;
-        }
-        for (byte, pair) in bytes.iter_mut().zip(pairs) {
-            let digits =
-                std::str::from_utf8(pair).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
-            *byte = u8::from_str_radix(digits, 16).ok()?;
-        }
-        Some(Self(bytes))
+        // The length is looked at first: the decoder takes a `0x` before the digits.
+        if text.len() == HEX { const_hex::decode_to_array(text).ok().map(Self) } else { None }
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(const_hex::Buffer::<32>::new().format(&self.0))
     }
 }
 
@@ -61,14 +52,14 @@ fn link(previous: &Digest, covered: &[u8]) -> Digest {
 
 /// Appends the line of a record to `out`. `body` is its JSON object without the closing brace.
 pub fn seal(previous: &Digest, seq: u64, body: &[u8], out: &mut Vec<u8>) -> Digest {
-    let mut covered = Vec::with_capacity(body.len() + SEQ.len() + HASH.len() + HEX + 24);
-    covered.extend_from_slice(body);
-    covered.extend_from_slice(SEQ);
-    covered.extend_from_slice(seq.to_string().as_bytes());
-    let digest = link(previous, &covered);
-    out.append(&mut covered);
+    let start = out.len();
+    out.extend_from_slice(body);
+    out.extend_from_slice(SEQ);
+    // Writing to memory cannot fail.
+    let _ = write!(out, "{seq}");
+    let digest = link(previous, out.get(start..).unwrap_or_default());
     out.extend_from_slice(HASH);
-    out.extend_from_slice(digest.to_string().as_bytes());
+    out.extend_from_slice(const_hex::Buffer::<32>::new().format(&digest.0).as_bytes());
     out.extend_from_slice(END);
     out.push(b'\n');
     digest

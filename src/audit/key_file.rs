@@ -65,7 +65,7 @@ impl PublicKey {
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&const_hex::encode(self.0.as_bytes()))
     }
 }
 
@@ -95,7 +95,7 @@ pub fn read_key(path: &Path) -> Result<Option<AuditKey>, AuditKeyError> {
 /// A file that is there already or cannot be written.
 pub fn create_key(path: &Path) -> Result<AuditKey, AuditKeyError> {
     let key = AuditKey::random()?;
-    let hex: String = key.0.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = const_hex::encode(key.0.to_bytes());
     secret_file::create(path, &format!("{hex}\n"))?;
     Ok(key)
 }

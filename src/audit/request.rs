@@ -7,6 +7,7 @@
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use smol_str::SmolStr;
 
 tokio::task_local! {
     static CURRENT: Arc<Request>;
@@ -41,14 +42,14 @@ pub struct Request {
     pub id: String,
     pub trace: Option<Trace>,
     /// The API key's id.
-    pub key: Option<String>,
+    pub key: Option<SmolStr>,
     actor: OnceLock<String>,
     /// The first and the last record of this request.
     tickets: Mutex<Option<(u64, u64)>>,
 }
 
 impl Request {
-    pub fn new(id: impl Into<String>, trace: Option<Trace>, key: Option<String>) -> Arc<Self> {
+    pub fn new(id: impl Into<String>, trace: Option<Trace>, key: Option<SmolStr>) -> Arc<Self> {
         Arc::new(Self { id: id.into(), trace, key, ..Self::default() })
     }
 

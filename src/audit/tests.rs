@@ -424,7 +424,7 @@ fn records_say_on_whose_behalf_they_were_made() {
     let world = World::new();
     let log = world.open(Settings::default());
     let trace = Trace::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-    let request = Request::new("r1", trace, Some("k1".to_owned()));
+    let request = Request::new("r1", trace, Some("k1".into()));
     request.acted_by("alice");
     std::sync::Arc::clone(&request).within(|| decide(&log, 0..1));
     log.close();

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::pdp::{Bundle, BundleSource};
 use crate::store::{DataLoss, History, SledOptions, SledStore, Store, StoreError};
 use crate::warden::{
-    BundleError, BundleOrigin, DEFAULT_CACHE_BYTES, Warden, WardenOptions, embedded, folder, stored_bundle,
+    BundleError, BundleOrigin, Warden, WardenOptions, embedded, folder, stored_bundle,
 };
 
 /// Where entities are kept when nothing says otherwise.
@@ -115,8 +115,8 @@ pub(super) fn join(
     setting: &Setting,
     audit: Arc<Log>,
 ) -> Result<Warden, Failure> {
-    let cache_bytes = setting.config.limits.entity_cache_bytes.unwrap_or(DEFAULT_CACHE_BYTES);
-    Ok(Warden::with(store, Bundle::build(source)?, origin, clock, WardenOptions { cache_bytes, audit })?)
+    let options = WardenOptions { audit, ..setting.config.limits.warden() };
+    Ok(Warden::with(store, Bundle::build(source)?, origin, clock, options)?)
 }
 
 impl From<StoreError> for Failure {

@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 use super::{Record, Uid};
 
 /// A Cedar value as data. Extension values stay calls (`datetime("…")`), as Cedar's JSON has them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
     Bool(bool),
     Long(i64),

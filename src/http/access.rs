@@ -4,13 +4,14 @@
 //! `Host` or `Origin` is another name (DNS rebinding, other sites' scripts) are refused then.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, header};
 
 use super::app::App;
 use super::failure::Failure;
 use super::routes::Access;
-use crate::warden::{ApiKey, Scope, Scopes};
+use crate::warden::{ApiKey, Scope};
 
 const KEY_PREFIX: &str = "hwk_";
 /// The key of a gateway.
@@ -18,32 +19,37 @@ const KEY: HeaderName = HeaderName::from_static("hubwarden-key");
 
 /// Who is calling.
 #[derive(Clone, Debug)]
-pub struct Caller {
-    /// `None`: somebody without a key, on an open server or a public route.
-    pub key: Option<ApiKey>,
-    scopes: Scopes,
+pub enum Caller {
+    /// Somebody without a key, on a public route.
+    Nobody,
+    /// Somebody on this machine, while there are no keys.
+    Local,
+    Key(Arc<ApiKey>),
 }
 
 impl Caller {
-    fn nobody() -> Self {
-        Self { key: None, scopes: Scopes::new() }
-    }
-
-    fn open() -> Self {
-        Self { key: None, scopes: Scope::ALL.into_iter().collect() }
-    }
-
-    fn with(key: ApiKey) -> Self {
-        Self { scopes: key.scopes.clone(), key: Some(key) }
+    pub fn key(&self) -> Option<&Arc<ApiKey>> {
+        match self {
+            Self::Nobody | Self::Local => None,
+            Self::Key(key) => Some(key),
+        }
     }
 
     /// Whether more than the public may be told.
     pub fn is_known(&self) -> bool {
-        !self.scopes.is_empty()
+        match self {
+            Self::Nobody => false,
+            Self::Local => true,
+            Self::Key(key) => !key.scopes.is_empty(),
+        }
     }
 
     pub fn has(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
+        match self {
+            Self::Nobody => false,
+            Self::Local => true,
+            Self::Key(key) => key.scopes.contains(&scope),
+        }
     }
 
     /// For parts of a request that need more than its route.
@@ -59,7 +65,7 @@ impl Caller {
 
     /// The key's id for logs; `-` without one.
     pub fn id(&self) -> &str {
-        self.key.as_ref().map_or("-", |key| &key.id)
+        self.key().map_or("-", |key| &key.id)
     }
 }
 
@@ -70,17 +76,17 @@ impl Caller {
 pub fn identify(app: &App, headers: &HeaderMap, access: Access) -> Result<Caller, Failure> {
     if app.is_open() {
         local_only(headers)?;
-        return Ok(if access == Access::Client { Caller::nobody() } else { Caller::open() });
+        return Ok(if access == Access::Client { Caller::Nobody } else { Caller::Local });
     }
     let (place, presented) = match access {
-        Access::Client => return Ok(Caller::nobody()),
+        Access::Client => return Ok(Caller::Nobody),
         Access::Gateway(_) => (KEY, only(headers, KEY)),
         Access::Public | Access::Scopes(_) => (header::AUTHORIZATION, presented(headers)),
     };
     let key = presented.and_then(|key| app.warden.keys().authenticate(key));
     match key {
-        Some(key) => Ok(Caller::with(key)),
-        None if access == Access::Public => Ok(Caller::nobody()),
+        Some(key) => Ok(Caller::Key(key)),
+        None if access == Access::Public => Ok(Caller::Nobody),
         None => {
             if matches!(access, Access::Gateway(_)) && headers.contains_key(&place) {
                 app.warden.metrics().auth_failed("unknown");

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::authorize;
 use super::call::Call;
 use super::fields::Fields;
-use super::question::{PolicyErrorBody, ReasonBody};
+use super::question::{self, PolicyErrorBody, ReasonBody};
 use super::reply::{Answered, Reply};
 use crate::hub::say_remedy;
 use crate::store::Revision;
@@ -80,17 +80,9 @@ impl ExplainReply {
         });
         Self {
             decision: if answer.allowed() { "allow" } else { "deny" },
-            determining: answer.determining.iter().map(ToString::to_string).collect(),
-            reason: answer.reason.map(|reason| ReasonBody {
-                code: reason.code.to_string(),
-                message: reason.message,
-                status: reason.status,
-            }),
-            errors: answer
-                .errors
-                .into_iter()
-                .map(|error| PolicyErrorBody { policy: error.policy.to_string(), message: error.message })
-                .collect(),
+            determining: question::determining(&answer),
+            reason: question::reason(&answer),
+            errors: question::errors(&answer),
             hidden: answer.hidden,
             remedies: remedies.collect(),
             policies: explanation.policies,

@@ -31,7 +31,7 @@ use super::routes::{Access, Body, Effect, Route, Verb};
 use super::trace;
 use crate::audit::{Request as Asking, Trace};
 use crate::store::Revision;
-use crate::warden::RouteMeter;
+use crate::warden::{ApiKey, RouteMeter};
 
 type HttpResponse = Response<axum::body::Body>;
 
@@ -53,7 +53,7 @@ enum Target {
 /// What the log and the headers tell of a request besides its answer.
 #[derive(Clone, Default)]
 struct Told {
-    key: Option<String>,
+    key: Option<Arc<ApiKey>>,
     /// Whether the caller may learn the revision and the bundle.
     known: bool,
     revision: Option<Revision>,
@@ -168,7 +168,7 @@ async fn serve(app: Arc<App>, target: Target, mut request: Request) -> HttpRespo
 
 /// One line for each request. Never the path as sent, the query, a header or a body: they may hold secrets.
 fn log(method: &axum::http::Method, route: &str, status: StatusCode, id: &RequestId, told: &Told, started: Instant) {
-    let key = told.key.as_deref().unwrap_or("-");
+    let key = told.key.as_ref().map_or("-", |key| &key.id);
     let status = status.as_u16();
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     macro_rules! line {
@@ -228,7 +228,7 @@ async fn attempt(
         Target::NoRoute | Target::OtherMethod => Access::Scopes(&[]),
     };
     let caller = access::identify(app, &parts.headers, access)?;
-    told.key = caller.key.as_ref().map(|key| key.id.clone());
+    told.key = caller.key().cloned();
     told.known = caller.is_known();
     let route = match target {
         Target::Route(route, _) => *route,
@@ -304,7 +304,7 @@ async fn attempt(
 /// On whose behalf decisions and changes are recorded.
 fn asking(call: &Call) -> Arc<Asking> {
     let trace = trace::current().or_else(|| access::only(&call.headers, TRACE).and_then(Trace::parse));
-    Asking::new(call.request_id.as_str(), trace, call.caller.key.as_ref().map(|key| key.id.clone()))
+    Asking::new(call.request_id.as_str(), trace, call.caller.key().map(|key| key.id.as_str().into()))
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Hub {
             context,
             entities: Vec::new(),
         };
-        Ok(session.ask(asked)?.answer.reason)
+        Ok(session.ask(asked)?.answer.reason.clone())
     }
 }
 

@@ -51,8 +51,8 @@ impl Hub {
             context: caller.context(),
             entities: Vec::new(),
         })?;
-        if let Some(reason) = ruling.answer.reason.filter(|reason| reason.status == 401) {
-            return Ok(Err(reason));
+        if let Some(reason) = ruling.answer.reason.as_ref().filter(|reason| reason.status == 401) {
+            return Ok(Err(reason.clone()));
         }
         match self.stored(session, token.id())? {
             Some(stored) => Ok(Ok(Some(stored))),

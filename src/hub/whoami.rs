@@ -121,5 +121,7 @@ pub fn opaque_id(uid: &Uid) -> String {
     digest.update(uid.type_name().as_bytes());
     digest.update([0]);
     digest.update(uid.id().as_bytes());
-    digest.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = const_hex::encode(digest.finalize());
+    hex.truncate(24);
+    hex
 }

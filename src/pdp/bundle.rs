@@ -1,7 +1,7 @@
 //! A bundle: a schema and its policies, compiled for answering. Immutable; its hash is its name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::PolicySet;
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,7 @@ pub struct PolicyInfo {
 /// A schema and its policies, ready to answer.
 pub struct Bundle {
     source: BundleSource,
-    hash: String,
+    hash: Arc<str>,
     schema_hash: String,
     pub(super) schema: Schema,
     names: Names,
@@ -132,7 +132,7 @@ impl Bundle {
         let actions =
             compile(&schema, &loaded).map_err(|message| Faults(vec![Fault::of_file(&source.schema.path, message)]))?;
         let mut bundle = Self {
-            hash: hash(source.files()),
+            hash: hash(source.files()).into(),
             schema_hash: hash([&source.schema]),
             names,
             gateway,
@@ -151,6 +151,11 @@ impl Bundle {
 
     /// `sha256:` and the hex digest of all files; the bundle's revision.
     pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The same, to be shared: no two bundles that were built share one.
+    pub fn shared_hash(&self) -> &Arc<str> {
         &self.hash
     }
 
@@ -311,8 +316,7 @@ fn hash<'a>(files: impl IntoIterator<Item = &'a SourceFile>) -> String {
             digest.update(part.as_bytes());
         }
     }
-    let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", const_hex::encode(digest.finalize()))
 }
 
 /// Linked policies speak with their template's text and annotations, from their place in the links file.

@@ -13,6 +13,7 @@
 mod read;
 mod scene;
 mod value;
+mod watch;
 
 use std::collections::HashMap;
 
@@ -20,6 +21,8 @@ use smol_str::SmolStr;
 
 pub(super) use read::Reading;
 pub(super) use scene::{Loaded, Scene, Stop};
+pub(super) use value::millis;
+pub(super) use watch::Watch;
 
 use crate::entity::Value;
 

@@ -8,6 +8,8 @@ mod judge;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use smol_str::SmolStr;
 
 pub(super) use case::{Case, Staged};
@@ -15,7 +17,7 @@ pub(super) use judge::Posed;
 
 use super::answer::{Answer, Decision};
 use super::bundle::Bundle;
-use super::compiled::{Loaded, PRINCIPAL, RESOURCE, Scene, Stop};
+use super::compiled::{Loaded, PRINCIPAL, RESOURCE, Scene, Stop, Watch, millis};
 use super::environments::Env;
 use super::index::{Indexed, Outcome, Rule};
 use super::reasons::{Cause, NOT_FOUND};
@@ -55,6 +57,15 @@ pub enum DecideError {
     Context(String),
 }
 
+/// An answer, and how long it lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lasting {
+    pub answer: Answer,
+    /// At these times (milliseconds since 1970) the same question on the same facts is answered like this; `None` when
+    /// that is not known.
+    pub holds: Option<Range<i64>>,
+}
+
 /// A question that was understood.
 pub(super) enum Understood<'a> {
     /// Its credential is not stored, which is the answer.
@@ -68,14 +79,22 @@ impl Bundle {
     /// # Errors
     /// A question that the schema does not know, or facts that cannot be had. Never a decision.
     pub fn decide(&self, question: &Question, facts: &dyn Facts) -> Result<Answer, DecideError> {
+        self.decide_lasting(question, facts).map(|lasting| lasting.answer)
+    }
+
+    /// As [`Bundle::decide`], with how long the answer lasts.
+    ///
+    /// # Errors
+    /// As [`Bundle::decide`].
+    pub fn decide_lasting(&self, question: &Question, facts: &dyn Facts) -> Result<Lasting, DecideError> {
         let posed = match self.pose(question, facts)? {
-            Understood::Dead(answer) => return Ok(answer),
+            Understood::Dead(answer) => return Ok(Lasting { answer, holds: Watch::none().holds() }),
             Understood::Posed(posed) => posed,
         };
-        let answer = posed.answer()?;
+        let lasting = Lasting { answer: posed.answer()?, holds: posed.watch.holds() };
         #[cfg(debug_assertions)]
-        assert_eq!(answer, Case::load(posed)?.answer()?, "code and engine differ on {question:?}");
-        Ok(answer)
+        assert_eq!(lasting.answer, Case::load(posed)?.answer()?, "code and engine differ on {question:?}");
+        Ok(lasting)
     }
 
     /// Finds out what is asked, and of whom.
@@ -89,12 +108,14 @@ impl Bundle {
             }
         }
         let mut question = question.clone();
-        if action.clock {
+        let mut watch = Watch::none();
+        if action.clock && !question.context.contains_key(CLOCK) {
+            watch = millis(&question.now).map_or_else(|_| Watch::unknown(), Watch::at);
             let now = Value::Extension {
                 function: SmolStr::new_static("datetime"),
                 args: vec![Value::String(question.now.clone())],
             };
-            question.context.entry(SmolStr::new_static(CLOCK)).or_insert(now);
+            question.context.insert(SmolStr::new_static(CLOCK), now);
         }
         if let Some(delegate) = self.delegate(question.principal.type_name()) {
             let Fact::Present(prepared) = known(&self.schema, facts, &question.principal)? else {
@@ -132,7 +153,7 @@ impl Bundle {
         let fact = known(&self.schema, facts, &question.resource)?;
         missing.extend(self.missing_resource(&question.resource, &fact));
         loaded.seed(RESOURCE, fact);
-        let posed = Posed { bundle: self, action, env, question, facts, loaded, missing };
+        let posed = Posed { bundle: self, action, env, question, watch, facts, loaded, missing };
         Ok(Understood::Posed(Box::new(posed)))
     }
 
@@ -196,7 +217,7 @@ impl Posed<'_> {
 
 impl<'e, 'a: 'e> Evaluation<'e, 'a> {
     fn new(posed: &'e Posed<'a>, env: &'a Env, loaded: &'e Loaded) -> Result<Self, DecideError> {
-        let scene = Scene::new(&posed.bundle.schema, posed.facts, &env.places, &posed.question, loaded);
+        let scene = Scene::new(&posed.bundle.schema, posed.facts, &env.places, (&posed.question, &posed.watch), loaded);
         let mut evaluation = Self { posed, env, scene, principals: Vec::new(), resources: Vec::new(), staged: None };
         let (principals, resources) =
             [&env.permits, &env.forbids].iter().fold((false, false), |(principals, resources), rules| {
@@ -238,7 +259,10 @@ impl<'e, 'a: 'e> Evaluation<'e, 'a> {
         for rule in left {
             let staged = match self.staged.take() {
                 Some(staged) => staged,
-                None => Staged::new(self.posed, self.env)?,
+                None => {
+                    self.posed.watch.read();
+                    Staged::new(self.posed, self.env)?
+                }
             };
             rule.run(&staged.request, &staged.entities, &mut outcome);
             self.staged = Some(staged);

@@ -66,7 +66,7 @@ impl BackupHeader {
 }
 
 fn fingerprint(key: &HashKey) -> String {
-    key.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect()
+    const_hex::encode(key.fingerprint())
 }
 
 /// The credential of one token.

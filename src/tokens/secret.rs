@@ -104,7 +104,7 @@ impl TokenHash {
     }
 
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        const_hex::encode(self.0)
     }
 
     pub fn from_hex(text: &str) -> Option<Self> {
@@ -129,7 +129,7 @@ impl HashKey {
     }
 
     pub(super) fn to_hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        const_hex::encode(self.0)
     }
 
     pub fn hash(&self, token: &PlainToken) -> TokenHash {
@@ -166,14 +166,8 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], SecretError> {
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some(bytes)
+    // The length is looked at first: the decoder takes a `0x` before the digits.
+    if text.len() == 64 { const_hex::decode_to_array(text).ok() } else { None }
 }
 
 #[cfg(test)]

@@ -61,19 +61,18 @@ impl Session<'_> {
     pub fn explain(&self, asked: Asked) -> Result<Explanation, AskError> {
         let started = Instant::now();
         self.warden.audit.ready()?;
-        let brought = self.brought(&asked);
-        let (question, facts) = self.prepared(asked, Given::BesideStored)?;
+        let (question, facts) = self.prepared(&asked, Given::BesideStored)?;
         let bundle = self.bundle();
         let inquiry = bundle.inquire(&question, &facts)?;
         let ruling = Ruling {
             id: Uuid::now_v7(),
-            answer: inquiry.answer().clone(),
-            bundle: Arc::from(bundle.hash()),
+            answer: Arc::new(inquiry.answer().clone()),
+            bundle: Arc::clone(bundle.shared_hash()),
             revision: self.revision(),
             took: started.elapsed(),
         };
         self.decided(&ruling);
-        self.record_ruling(&ruling, &question, brought, false, &facts)?;
+        self.record_ruling(&ruling, &asked, false, self.acts_for(&asked.principal, &facts).as_ref())?;
         let explained = |traces: Vec<PolicyTrace>| traces.iter().map(|trace| explained(bundle, trace)).collect();
         Ok(Explanation {
             policies: explained(inquiry.policies()),

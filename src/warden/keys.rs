@@ -94,7 +94,7 @@ impl fmt::Debug for PlainKey {
 #[derive(Clone, Serialize, Deserialize)]
 struct Record {
     #[serde(flatten)]
-    key: ApiKey,
+    key: Arc<ApiKey>,
     /// Hex SHA-256 of the secret.
     hash: String,
 }
@@ -162,13 +162,13 @@ impl Keys {
     }
 
     /// The key whose value was presented, if it is one.
-    pub fn authenticate(&self, presented: &str) -> Option<ApiKey> {
+    pub fn authenticate(&self, presented: &str) -> Option<Arc<ApiKey>> {
         let (id, secret) = presented.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')).unwrap_or_default();
         let records = self.records.load();
         let record = records.get(id);
         let expected = record.map_or("", |record| record.hash.as_str());
         let matches: bool = hash(secret).as_bytes().ct_eq(expected.as_bytes()).into();
-        record.filter(|_| matches).map(|record| record.key.clone())
+        record.filter(|_| matches).map(|record| Arc::clone(&record.key))
     }
 
     /// Whether there is no key at all.
@@ -178,7 +178,7 @@ impl Keys {
 
     /// All keys, by id.
     pub fn list(&self) -> Vec<ApiKey> {
-        let mut keys: Vec<ApiKey> = self.records.load().values().map(|record| record.key.clone()).collect();
+        let mut keys: Vec<ApiKey> = self.records.load().values().map(|record| ApiKey::clone(&record.key)).collect();
         keys.sort_by(|a, b| a.id.cmp(&b.id));
         keys
     }
@@ -194,10 +194,10 @@ impl Keys {
         if scopes.is_empty() {
             return Err(KeyError::NoScope);
         }
-        let id: String = random::<6>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id: String = const_hex::encode(random::<6>()?);
         let secret = URL_SAFE_NO_PAD.encode(random::<32>()?);
         let key = ApiKey { id: id.clone(), name: name.to_owned(), scopes, created_at: self.clock.now() };
-        let record = Record { key: key.clone(), hash: hash(&secret) };
+        let record = Record { key: Arc::new(key.clone()), hash: hash(&secret) };
         self.audit.ready()?;
         self.write(&id, Some(serde_json::to_vec(&record).map_err(|error| KeyError::Encoding(error.to_string()))?))?;
         Ok((key, PlainKey(format!("{PREFIX}{id}_{secret}"))))
@@ -237,7 +237,7 @@ impl Keys {
 }
 
 fn hash(secret: &str) -> String {
-    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    const_hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
 fn random<const N: usize>() -> Result<[u8; N], KeyError> {

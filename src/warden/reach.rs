@@ -89,7 +89,7 @@ impl Warden {
         let started = Instant::now();
         self.audit().ready().map_err(AskError::from)?;
         let session = self.session(api, None)?;
-        let (bundle, hash, revision) = (Arc::clone(&session.bundle), Arc::clone(&session.hash), session.revision());
+        let (bundle, revision) = (Arc::clone(&session.bundle), session.revision());
         let acts_for = acts_for(&bundle, &session.facts(&[])?, credential)?;
         drop(session);
         let mut actions = bundle.reaches(credential.type_name());
@@ -108,14 +108,14 @@ impl Warden {
             loop {
                 let time = limits.time.saturating_sub(started.elapsed());
                 let page = PageOf { from, limit: left.min(PAGE), time, any_revision: true, scan: false };
-                let session = self.session_of(api, Arc::clone(&bundle), Arc::clone(&hash))?;
+                let session = self.session_of(api, Arc::clone(&bundle))?;
                 let found = session.find(&open, &Laid::default(), &page)?;
                 until = found.revision;
                 if found.way == Way::Scan {
                     way = Way::Scan;
                 }
                 left = left.saturating_sub(found.results.len());
-                let session = self.session_of(api, Arc::clone(&bundle), Arc::clone(&hash))?;
+                let session = self.session_of(api, Arc::clone(&bundle))?;
                 tally.add(&session, &action, &type_name, found.results)?;
                 drop(session);
                 match found.next {
@@ -139,7 +139,7 @@ impl Warden {
             way,
             revision,
             until,
-            bundle: hash,
+            bundle: Arc::clone(bundle.shared_hash()),
             took: started.elapsed(),
         };
         self.record_reach(api, &bundle, &reach).map_err(AskError::from)?;

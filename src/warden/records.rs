@@ -15,49 +15,39 @@ use crate::audit::{
     ChangeRecord, ChangedThing, DecisionRecord, PolicyFault, ReasonCode, Request, SearchRecord, Unavailable, Verdict,
 };
 use crate::entity::{Record, Uid, Value};
-use crate::pdp::{Bundle, Fact, Facts, Question};
+use crate::pdp::{Bundle, Fact, Facts};
 use crate::store::Revision;
 
 /// How many entities of one change are named.
 const NAMED: usize = 100;
 
 impl Session<'_> {
-    /// The entities that a question brings along, to be recorded once it is answered.
-    pub(super) fn brought(&self, asked: &Asked) -> Vec<Json> {
-        match self.warden.audit.is_on() {
-            true => asked.entities.iter().map(crate::entity::Entity::to_json).collect(),
-            false => Vec::new(),
-        }
-    }
-
-    /// Records a decision.
+    /// Records a decision. `acts_for` is the user for whom a credential asked.
     pub(super) fn record_ruling(
         &self,
         ruling: &Ruling,
-        question: &Question,
-        brought: Vec<Json>,
+        asked: &Asked,
         alone: bool,
-        facts: &dyn Facts,
+        acts_for: Option<&Uid>,
     ) -> Result<(), Unavailable> {
         if !self.warden.audit.is_on() {
             return Ok(());
         }
         let answer = &ruling.answer;
-        let acts_for = self.acts_for(&question.principal, facts);
         let reason = answer.reason.as_ref();
         self.warden.audit.decision(DecisionRecord {
             id: ruling.id,
             api: self.api.name(),
             revision: ruling.revision.0,
             bundle: &ruling.bundle,
-            principal: Some(&question.principal),
-            acts_for: acts_for.as_ref(),
-            action: Some(&question.action),
-            resource: Some(&question.resource),
-            context: context(&question.context),
-            entities: brought,
+            principal: Some(&asked.principal),
+            acts_for,
+            action: Some(&asked.action),
+            resource: Some(&asked.resource),
+            context: context(&asked.context),
+            entities: asked.entities.iter().map(crate::entity::Entity::to_json).collect(),
             alone,
-            token: self.credential(question).map(|credential| credential.id().as_str()),
+            token: self.credential(asked).map(|credential| credential.id().as_str()),
             decision: if answer.allowed() { Verdict::Allow } else { Verdict::Deny },
             determining: answer.determining.iter().map(|policy| policy.as_str()).collect(),
             reason: reason.map(|reason| ReasonCode { code: &reason.code, status: reason.status }),
@@ -77,7 +67,7 @@ impl Session<'_> {
             id,
             api: self.api.name(),
             revision: self.revision().0,
-            bundle: &self.hash,
+            bundle: self.bundle.hash(),
             principal: unasked.principal.as_ref(),
             acts_for: None,
             action: unasked.action.as_ref(),
@@ -103,15 +93,15 @@ impl Session<'_> {
     }
 
     /// The credential that a question came with: its subject, or an entity of the context.
-    fn credential<'q>(&self, question: &'q Question) -> Option<&'q Uid> {
-        let in_context = question.context.values().filter_map(Value::as_entity);
-        std::iter::once(&question.principal)
+    fn credential<'q>(&self, asked: &'q Asked) -> Option<&'q Uid> {
+        let in_context = asked.context.values().filter_map(Value::as_entity);
+        std::iter::once(&asked.principal)
             .chain(in_context)
             .find(|uid| self.bundle.delegate(uid.type_name()).is_some())
     }
 
     /// The user for whom a credential asks. It was loaded to answer the question.
-    fn acts_for(&self, principal: &Uid, facts: &dyn Facts) -> Option<Uid> {
+    pub(super) fn acts_for(&self, principal: &Uid, facts: &dyn Facts) -> Option<Uid> {
         let delegate = self.bundle.delegate(principal.type_name())?;
         match facts.fact(principal) {
             Ok(Fact::Present(prepared)) => {

@@ -187,7 +187,7 @@ impl Session<'_> {
     /// As [`Session::search`], for what leaves a record of its own.
     pub(super) fn find(self, open: &Open, laid: &Laid, page: &PageOf) -> Result<FoundPage, SearchError> {
         let started = Instant::now();
-        let (warden, api, bundle, hash) = (self.warden, self.api, Arc::clone(&self.bundle), Arc::clone(&self.hash));
+        let (warden, api, bundle) = (self.warden, self.api, Arc::clone(&self.bundle));
         let mut run = Run {
             open,
             laid,
@@ -211,7 +211,7 @@ impl Session<'_> {
                 Ended::Paused if Instant::now() >= end => break (Some(run.from.clone()), true),
                 Ended::Paused => {}
             }
-            session = warden.session_of(api, Arc::clone(&bundle), Arc::clone(&hash))?;
+            session = warden.session_of(api, Arc::clone(&bundle))?;
             if session.revision() != revision {
                 if !page.any_revision {
                     break (Some(run.from.clone()), true);
@@ -228,7 +228,7 @@ impl Session<'_> {
             decided: run.decided,
             cut,
             revision,
-            bundle: hash,
+            bundle: Arc::clone(bundle.shared_hash()),
             took: started.elapsed(),
         };
         warden.metrics().searched(api, &found);

@@ -1,6 +1,6 @@
 //! Asking: one bundle and one store revision, for one question or a batch of them.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,11 +12,12 @@ use uuid::Uuid;
 
 use super::Warden;
 use super::cache::FactCache;
+use super::decisions::{DecisionCache, Keep, Versions};
 use crate::audit::Unavailable;
 use crate::clock::rfc3339;
 use crate::entity::{Entity, Record, Uid};
 use crate::pdp::{
-    Ancestors, Answer, Bundle, DecideError, Fact, Facts, FactsError, PrepareError, Prepared, Question, Reason,
+    Ancestors, Answer, Bundle, DecideError, Fact, Facts, FactsError, Lasting, PrepareError, Prepared, Question, Reason,
 };
 use crate::store::{ListQuery, Lookup, Moment, Reader, Revision, Store, StoreError, Stored, Table};
 
@@ -72,7 +73,7 @@ pub struct Asked {
 pub struct Ruling {
     /// Time-ordered and unique.
     pub id: Uuid,
-    pub answer: Answer,
+    pub answer: Arc<Answer>,
     /// The bundle's hash.
     pub bundle: Arc<str>,
     pub revision: Revision,
@@ -130,10 +131,11 @@ pub struct Session<'a> {
     pub(super) warden: &'a Warden,
     pub(super) api: Api,
     pub(super) bundle: Arc<Bundle>,
-    pub(super) hash: Arc<str>,
     reader: Box<dyn Reader + 'a>,
-    now: SmolStr,
-    /// Whether it looks at the store as it was, and `now` is then.
+    at: Timestamp,
+    /// `at`, once somebody reads it.
+    now: OnceCell<SmolStr>,
+    /// Whether it looks at the store as it was, and `at` is then.
     past: bool,
 }
 
@@ -148,37 +150,32 @@ impl Warden {
         let head = reader.revision();
         match at_least.filter(|wanted| *wanted > head) {
             Some(wanted) => Err(SessionError::Behind { wanted, head }),
-            None => {
-                let now = rfc3339(self.clock.now()).into();
-                Ok(Session { warden: self, api, hash: bundle.hash().into(), bundle, reader, now, past: false })
-            }
+            None => Ok(Session::on(self, api, bundle, reader)),
         }
     }
 }
 
 impl Warden {
     /// A session with a bundle that may have been replaced meanwhile, to go on with what was begun under it.
-    pub(super) fn session_of(
-        &self,
-        api: Api,
-        bundle: Arc<Bundle>,
-        hash: Arc<str>,
-    ) -> Result<Session<'_>, SessionError> {
-        let reader = self.store.read()?;
-        Ok(Session { warden: self, api, hash, bundle, reader, now: rfc3339(self.clock.now()).into(), past: false })
+    pub(super) fn session_of(&self, api: Api, bundle: Arc<Bundle>) -> Result<Session<'_>, SessionError> {
+        Ok(Session::on(self, api, bundle, self.store.read()?))
     }
 }
 
 impl<'a> Session<'a> {
+    fn on(warden: &'a Warden, api: Api, bundle: Arc<Bundle>, reader: Box<dyn Reader + 'a>) -> Self {
+        Session { warden, api, bundle, reader, at: warden.clock.now(), now: OnceCell::new(), past: false }
+    }
+
     /// A session on the past, which `reader` reads.
     pub(super) fn of_past(
         warden: &'a Warden,
         api: Api,
         bundle: Arc<Bundle>,
         reader: Box<dyn Reader + 'a>,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Self {
-        Session { warden, api, hash: bundle.hash().into(), bundle, reader, now: rfc3339(now).into(), past: true }
+        Session { warden, api, bundle, reader, at, now: OnceCell::new(), past: true }
     }
 }
 
@@ -193,7 +190,7 @@ impl Session<'_> {
 
     /// The time for which a session on the past decides.
     pub fn as_of(&self) -> Option<&str> {
-        self.past.then_some(self.now.as_str())
+        self.past.then(|| self.now().as_str())
     }
 
     /// Answers a question.
@@ -214,16 +211,14 @@ impl Session<'_> {
     }
 
     /// The question of a session, and the facts that it is decided on.
-    pub(super) fn prepared(&self, asked: Asked, given: Given) -> Result<(Question, SessionFacts<'_>), PrepareError> {
+    pub(super) fn prepared(&self, asked: &Asked, given: Given) -> Result<(Question, SessionFacts<'_>), PrepareError> {
         let facts = SessionFacts { given, ..self.facts(&asked.entities)? };
-        let question = Question {
-            principal: asked.principal,
-            action: asked.action,
-            resource: asked.resource,
-            context: asked.context,
-            now: self.now.clone(),
-        };
-        Ok((question, facts))
+        Ok((self.question(asked), facts))
+    }
+
+    fn question(&self, asked: &Asked) -> Question {
+        let Asked { principal, action, resource, context, entities: _ } = asked.clone();
+        Question { principal, action, resource, context, now: self.now().clone() }
     }
 
     /// What is stored, behind entities that stand before it.
@@ -233,7 +228,7 @@ impl Session<'_> {
             extra.insert(entity.uid.clone(), Fact::Present(Arc::new(Prepared::new(entity.clone())?)));
         }
         let (reader, cache) = (self.reader.as_ref(), self.cache());
-        Ok(SessionFacts { reader, cache, extra, given: Given::BesideStored, asked: Cell::new(0) })
+        Ok(SessionFacts { reader, cache, extra, given: Given::BesideStored, asked: Cell::new(0), read: None })
     }
 
     pub(super) fn reader(&self) -> &dyn Reader {
@@ -241,7 +236,7 @@ impl Session<'_> {
     }
 
     pub(super) fn now(&self) -> &SmolStr {
-        &self.now
+        self.now.get_or_init(|| rfc3339(self.at).into())
     }
 
     /// Built entities, which are those of the present.
@@ -257,14 +252,11 @@ impl Session<'_> {
         );
         let _deciding = span.enter();
         self.warden.audit.ready()?;
-        let brought = self.brought(&asked);
-        let (question, facts) = self.prepared(asked, given)?;
-        let answer = self.bundle.decide(&question, &facts)?;
-        self.warden.metrics.sliced(facts.asked.get());
+        let decided = self.decide(&asked, given)?;
         let ruling = Ruling {
             id: Uuid::now_v7(),
-            answer,
-            bundle: Arc::clone(&self.hash),
+            answer: decided.answer,
+            bundle: Arc::clone(self.bundle.shared_hash()),
             revision: self.revision(),
             took: started.elapsed(),
         };
@@ -276,11 +268,42 @@ impl Session<'_> {
             }
         }
         self.decided(&ruling);
-        self.record_ruling(&ruling, &question, brought, given == Given::InsteadOfStored, &facts)?;
+        self.record_ruling(&ruling, &asked, given == Given::InsteadOfStored, decided.acts_for.as_ref())?;
         if let Some(shadow) = self.warden.shadow.get().filter(|_| !self.past) {
-            shadow.offer(&ruling, &question, facts.brought());
+            let (question, facts) = self.prepared(&asked, given)?;
+            shadow.offer(&ruling, question, facts.brought());
         }
         Ok(ruling)
+    }
+
+    /// The decision on a question: one that was kept, or a new one.
+    fn decide(&self, asked: &Asked, given: Given) -> Result<Decided, AskError> {
+        let plain = given == Given::BesideStored && asked.entities.is_empty() && !self.past;
+        let cache = Some(&*self.warden.decisions).filter(|cache| plain && cache.is_on());
+        let kept = cache.and_then(|cache| cache.get(asked, self.bundle.shared_hash(), self.at.as_millisecond()));
+        if let Some(kept) = kept {
+            let decided = Decided { answer: Arc::clone(&kept.answer), acts_for: kept.acts_for.clone() };
+            #[cfg(debug_assertions)]
+            assert_eq!(decided, self.decide_anew(asked, given, None)?, "a kept answer differs: {asked:?}");
+            return Ok(decided);
+        }
+        self.decide_anew(asked, given, cache)
+    }
+
+    fn decide_anew(&self, asked: &Asked, given: Given, cache: Option<&DecisionCache>) -> Result<Decided, AskError> {
+        let (question, mut facts) = self.prepared(asked, given)?;
+        facts.read = cache.map(|cache| Read { versions: cache.versions(), places: RefCell::default() });
+        let Lasting { answer, holds } = self.bundle.decide_lasting(&question, &facts)?;
+        let decided = Decided { answer: Arc::new(answer), acts_for: self.acts_for(&asked.principal, &facts) };
+        self.warden.metrics.sliced(facts.asked.get());
+        if let (Some(cache), Some(read), Some(holds)) = (cache, facts.read, holds)
+            && decided.answer.errors.is_empty()
+        {
+            let (answer, acts_for) = (Arc::clone(&decided.answer), decided.acts_for.clone());
+            let bundle = Arc::clone(self.bundle.shared_hash());
+            cache.put(asked, Keep { bundle, answer, acts_for, holds, read: read.places.into_inner() });
+        }
+        Ok(decided)
     }
 
     /// Counts an answer, and says out loud what could not be evaluated.
@@ -344,6 +367,25 @@ impl Session<'_> {
     }
 }
 
+/// A decision, and the user for whom a credential asked.
+#[derive(Debug, PartialEq, Eq)]
+struct Decided {
+    answer: Arc<Answer>,
+    acts_for: Option<Uid>,
+}
+
+/// Which entities were looked at, there or not.
+struct Read<'a> {
+    versions: &'a Versions,
+    places: RefCell<Vec<u32>>,
+}
+
+impl Read<'_> {
+    fn note(&self, uid: &Uid) {
+        self.places.borrow_mut().push(self.versions.place(uid));
+    }
+}
+
 /// The facts of a session: request-scoped entities first, then built ones, then the store.
 pub(super) struct SessionFacts<'a> {
     reader: &'a dyn Reader,
@@ -353,12 +395,14 @@ pub(super) struct SessionFacts<'a> {
     given: Given,
     /// How many facts were asked for: each once, by a decision.
     asked: Cell<u64>,
+    /// Noted for an answer that may be kept.
+    read: Option<Read<'a>>,
 }
 
 impl<'a> SessionFacts<'a> {
     /// Facts that are read anew, each for itself.
     pub fn uncached(reader: &'a dyn Reader, extra: HashMap<Uid, Fact>, given: Given) -> Self {
-        Self { reader, cache: None, extra, given, asked: Cell::new(0) }
+        Self { reader, cache: None, extra, given, asked: Cell::new(0), read: None }
     }
 
     /// What came with the question, and what it stands for.
@@ -385,6 +429,9 @@ pub(super) enum Given {
 impl Facts for SessionFacts<'_> {
     fn fact(&self, uid: &Uid) -> Result<Fact, FactsError> {
         self.asked.set(self.asked.get() + 1);
+        if let Some(read) = &self.read {
+            read.note(uid);
+        }
         if let Some(fact) = self.extra.get(uid) {
             return Ok(fact.clone());
         }
@@ -417,6 +464,9 @@ impl Facts for SessionFacts<'_> {
             return find().map(Arc::new);
         }
         if let Some(ancestors) = self.cache.and_then(|cache| cache.ancestors(uid)) {
+            if let Some(read) = &self.read {
+                std::iter::once(uid).chain(ancestors.list()).for_each(|uid| read.note(uid));
+            }
             return Ok(ancestors);
         }
         let ancestors = Arc::new(find()?);

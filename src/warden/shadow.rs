@@ -60,7 +60,7 @@ struct Offer {
     extra: HashMap<Uid, Fact>,
     given: Given,
     revision: Revision,
-    answer: Answer,
+    answer: Arc<Answer>,
 }
 
 /// What the candidate's answers came to, since it was loaded.
@@ -191,14 +191,14 @@ impl Warden {
 
 impl Shadow {
     /// Hands an answered question over, if there is room.
-    pub fn offer(&self, ruling: &Ruling, question: &Question, (extra, given): (&HashMap<Uid, Fact>, Given)) {
+    pub fn offer(&self, ruling: &Ruling, question: Question, (extra, given): (&HashMap<Uid, Fact>, Given)) {
         let offer = Offer {
             id: ruling.id,
-            question: question.clone(),
+            question,
             extra: extra.clone(),
             given,
             revision: ruling.revision,
-            answer: ruling.answer.clone(),
+            answer: Arc::clone(&ruling.answer),
         };
         let taken = self.offers.lock().as_ref().is_some_and(|offers| offers.try_send(offer).is_ok());
         if !taken {

@@ -95,7 +95,8 @@ impl Session<'_> {
         time: Duration,
     ) -> Result<Grantees, SearchError> {
         let started = Instant::now();
-        let (warden, api, bundle, hash) = (self.warden, self.api, Arc::clone(&self.bundle), Arc::clone(&self.hash));
+        let (warden, api, bundle) = (self.warden, self.api, Arc::clone(&self.bundle));
+        let hash = Arc::clone(bundle.shared_hash());
         let mut found =
             Grantees { grantees: Vec::new(), next: None, way: Way::Index, revision: self.revision(), bundle: hash };
         let types = bundle.askers(&asked.action, asked.resource.type_name());
@@ -112,7 +113,7 @@ impl Session<'_> {
             let left = limit.saturating_sub(found.grantees.len());
             let time = time.saturating_sub(started.elapsed());
             let page = PageOf { from, limit: left, time, any_revision: true, scan: false };
-            let again = || warden.session_of(api, Arc::clone(&bundle), Arc::clone(&found.bundle));
+            let again = || warden.session_of(api, Arc::clone(&bundle));
             let searching = match session.take() {
                 Some(session) => session,
                 None => again()?,
@@ -145,7 +146,7 @@ impl Session<'_> {
             context: asked.context.clone(),
             entities: Vec::new(),
         };
-        let (question, facts) = self.prepared(question, Given::BesideStored)?;
+        let (question, facts) = self.prepared(&question, Given::BesideStored)?;
         let bundle = self.bundle();
         let inquiry = bundle.inquire(&question, &facts)?;
         if !inquiry.answer().allowed() {

@@ -61,7 +61,7 @@ fn the_evaluator_answers_every_question_as_the_world_expects() {
     for (question, expected) in asked {
         let ruling = session.ask(question.to_asked()).unwrap();
         assert_eq!(ruling.answer.allowed(), expected, "{}: {:?}", question.to_authzen(), ruling.answer.determining);
-        seen.extend(ruling.answer.determining);
+        seen.extend(ruling.answer.determining.iter().cloned());
     }
     // What decided: a mix of rules, and not one that swallows the others.
     for rule in [

@@ -206,8 +206,8 @@ pub(super) fn look_at_limits(setting: &Setting, findings: &mut Findings) {
         None => findings.skip("files", "the system does not tell how many may be open", "look with `ulimit -n`"),
     }
     let store = setting.config.limits.store().cache_capacity;
-    let facts = setting.config.limits.entity_cache_bytes.unwrap_or(crate::warden::DEFAULT_CACHE_BYTES);
-    let wanted = store.saturating_mul(4).saturating_add(facts);
+    let kept = setting.config.limits.warden();
+    let wanted = store.saturating_mul(4).saturating_add(kept.entity_cache_bytes + kept.decision_cache_bytes);
     match process::machine_memory() {
         Some(memory) if wanted > memory / 4 * 3 => findings.warn(
             "memory",

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::http::Limits;
 use crate::store::{History, SledOptions};
+use crate::warden::WardenOptions;
 
 /// `limits:` of the configuration file. What is not named keeps its default; times are in seconds.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -27,7 +28,9 @@ pub(in crate::cli) struct LimitsConfig {
     /// What the store may cache of its files.
     store_cache_bytes: Option<u64>,
     /// What entities that are ready to be decided on may take.
-    pub entity_cache_bytes: Option<u64>,
+    entity_cache_bytes: Option<u64>,
+    /// What answers that are kept may take.
+    decision_cache_bytes: Option<u64>,
 }
 
 impl LimitsConfig {
@@ -35,6 +38,16 @@ impl LimitsConfig {
     pub fn store(&self) -> SledOptions {
         let default = SledOptions::default();
         SledOptions { cache_capacity: self.store_cache_bytes.unwrap_or(default.cache_capacity), ..default }
+    }
+
+    /// What a warden may keep; without a log.
+    pub fn warden(&self) -> WardenOptions {
+        let default = WardenOptions::default();
+        WardenOptions {
+            entity_cache_bytes: self.entity_cache_bytes.unwrap_or(default.entity_cache_bytes),
+            decision_cache_bytes: self.decision_cache_bytes.unwrap_or(default.decision_cache_bytes),
+            ..default
+        }
     }
 
     /// The limits to serve with. That each makes sense is the server's to check.

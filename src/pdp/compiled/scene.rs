@@ -4,10 +4,10 @@ use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use super::value::{Found, is_plain};
-use super::{CONTEXT, Code, PRINCIPAL, Place, Places, RESOURCE, Step};
+use super::{CONTEXT, Code, PRINCIPAL, Place, Places, RESOURCE, Step, Watch};
 use crate::entity::{Uid, Value};
 use crate::pdp::decide::Question;
-use crate::pdp::schema::Schema;
+use crate::pdp::schema::{CLOCK, Schema};
 use crate::pdp::slice::{Ancestors, Fact, Facts, FactsError, known};
 
 /// Why code has no answer.
@@ -56,6 +56,7 @@ pub(in crate::pdp) struct Scene<'s> {
     facts: &'s dyn Facts,
     places: &'s Places,
     question: &'s Question,
+    watch: &'s Watch,
     loaded: &'s Loaded,
     values: Vec<Cell<Option<There<'s>>>>,
 }
@@ -65,10 +66,10 @@ impl<'s> Scene<'s> {
         schema: &'s Schema,
         facts: &'s dyn Facts,
         places: &'s Places,
-        question: &'s Question,
+        (question, watch): (&'s Question, &'s Watch),
         loaded: &'s Loaded,
     ) -> Self {
-        Self { schema, facts, places, question, loaded, values: vec![Cell::new(None); places.len()] }
+        Self { schema, facts, places, question, watch, loaded, values: vec![Cell::new(None); places.len()] }
     }
 
     /// Whether a policy's code holds.
@@ -218,6 +219,11 @@ impl<'s> Scene<'s> {
             place => {
                 let (from, step) = self.places.steps.get(place - Places::VARIABLES).ok_or(Stop::Engine)?;
                 let value = match (self.at(*from)?, step) {
+                    (Found::Record(_), Step::Attribute(name))
+                        if *from == CONTEXT && name == CLOCK && self.watch.now().is_some() =>
+                    {
+                        return Ok(There::Value(Found::Clock(self.watch)));
+                    }
                     (Found::Record(record), Step::Attribute(name)) => record.get(name),
                     (Found::Entity(uid), step) => match (self.fact(*from, uid)?, step) {
                         (Fact::Present(prepared), Step::Attribute(name)) => prepared.entity().attrs.get(name),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::Stop;
+use super::{Stop, Watch};
 use crate::entity::{Record, Uid, Value};
 
 /// A value that was found in the facts, the context or the policy.
@@ -18,6 +18,8 @@ pub(super) enum Found<'s> {
     Set(&'s BTreeSet<Value>),
     /// The text of a `datetime`.
     Datetime(&'s str),
+    /// The server's clock.
+    Clock(&'s Watch),
     /// A value of another extension.
     Foreign,
 }
@@ -58,7 +60,9 @@ impl<'s> Found<'s> {
             (Self::Long(left), Self::Long(right)) => Ok(left == right),
             (Self::String(left), Self::String(right)) => Ok(left == right),
             (Self::Entity(left), Self::Entity(right)) => Ok(left == right),
-            (Self::Datetime(left), Self::Datetime(right)) => Ok(millis(left)? == millis(right)?),
+            (Self::Datetime(_) | Self::Clock(_), Self::Datetime(_) | Self::Clock(_)) => {
+                times(self, other).map(|(left, right)| left == right)
+            }
             (Self::Set(left), Self::Set(right)) if left.iter().chain(right).all(is_plain) => Ok(left == right),
             (Self::Record(left), Self::Record(right)) if left.values().chain(right.values()).all(is_plain) => {
                 Ok(left == right)
@@ -71,7 +75,7 @@ impl<'s> Found<'s> {
     pub fn ordered(self, other: Self) -> Result<(i64, i64), Stop> {
         match (self, other) {
             (Self::Long(left), Self::Long(right)) => Ok((left, right)),
-            (Self::Datetime(left), Self::Datetime(right)) => Ok((millis(left)?, millis(right)?)),
+            (Self::Datetime(_) | Self::Clock(_), Self::Datetime(_) | Self::Clock(_)) => times(self, other),
             _ => Err(Stop::Engine),
         }
     }
@@ -88,6 +92,22 @@ impl<'s> Found<'s> {
     }
 }
 
+/// Two times, in milliseconds since 1970; the clock remembers what it was compared with.
+fn times(left: Found, right: Found) -> Result<(i64, i64), Stop> {
+    let time = |found: Found| match found {
+        Found::Datetime(text) => millis(text),
+        Found::Clock(watch) => watch.now().ok_or(Stop::Engine),
+        _ => Err(Stop::Engine),
+    };
+    let times = (time(left)?, time(right)?);
+    match (left, right) {
+        (Found::Clock(watch), Found::Datetime(_)) => watch.compared(times.1),
+        (Found::Datetime(_), Found::Clock(watch)) => watch.compared(times.0),
+        _ => {}
+    }
+    Ok(times)
+}
+
 /// Whether two values are the same exactly when their data is: extension values can be written in several ways.
 pub(super) fn is_plain(value: &Value) -> bool {
     match value {
@@ -100,7 +120,7 @@ pub(super) fn is_plain(value: &Value) -> bool {
 
 /// A time as the clock and most people write it, `2026-01-02T03:04:05Z` or `….678Z`, in milliseconds since 1970.
 /// Other forms are the engine's.
-fn millis(text: &str) -> Result<i64, Stop> {
+pub(in crate::pdp) fn millis(text: &str) -> Result<i64, Stop> {
     let common = matches!(text.len(), 20 | 24)
         && text.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',

@@ -6,10 +6,11 @@ use super::{DecideError, Question};
 use crate::entity::{Uid, Value};
 use crate::pdp::answer::{Answer, Decision, Reason};
 use crate::pdp::bundle::Bundle;
-use crate::pdp::compiled::Loaded;
+use crate::pdp::compiled::{Loaded, Watch};
 use crate::pdp::environments::{CompiledAction, Env};
 use crate::pdp::index::Outcome;
 use crate::pdp::reasons::{self, Cause, EVALUATION_ERROR, FORBIDDEN, NOT_FOUND, NOT_PERMITTED};
+use crate::pdp::schema::CLOCK;
 use crate::pdp::slice::{Fact, Facts, known};
 
 /// A question, the environment that it belongs to, and what is known at once.
@@ -19,6 +20,7 @@ pub(in crate::pdp) struct Posed<'a> {
     pub env: &'a Env,
     /// With the user as principal, the credential in the context, and the clock.
     pub question: Question,
+    pub(super) watch: Watch,
     pub(super) facts: &'a dyn Facts,
     pub(super) loaded: Loaded,
     /// Reason codes of named entities that are not there.
@@ -110,7 +112,12 @@ impl<'a> Posed<'a> {
             "principal" => Value::Entity(self.question.principal.clone()),
             "action" => Value::Entity(self.question.action.clone()),
             "resource" => Value::Entity(self.question.resource.clone()),
-            "context" => Value::Record(self.question.context.clone()),
+            "context" => {
+                if path.clone().next().is_none_or(|name| name == CLOCK) {
+                    self.watch.read();
+                }
+                Value::Record(self.question.context.clone())
+            }
             _ => return None,
         };
         let attribute = |uid: &Uid, name: &str| match known(&self.bundle.schema, self.facts, uid) {

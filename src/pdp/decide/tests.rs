@@ -251,7 +251,7 @@ fn both(bundle: &Bundle, facts: &World, policy: &Json, question: &Question) -> (
     let Understood::Posed(mut posed) = bundle.pose(question, facts).unwrap() else { panic!("no credentials here") };
     posed.env = &env;
     posed.loaded = Loaded::new(&env.places);
-    let scene = Scene::new(&bundle.schema, facts, &env.places, &posed.question, &posed.loaded);
+    let scene = Scene::new(&bundle.schema, facts, &env.places, (&posed.question, &posed.watch), &posed.loaded);
     // Whatever a scope names here.
     let uids = [Uid::new("User", "ann"), Uid::new("Team", "core"), Uid::new("Team", "all")];
     let rule = env.permits.candidates(&uids, &uids).next().unwrap();

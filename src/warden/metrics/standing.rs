@@ -13,11 +13,13 @@ use crate::audit::Log;
 use crate::process::{cpu_seconds, memory, open_files};
 use crate::store::Store;
 use crate::warden::cache::FactCache;
+use crate::warden::decisions::DecisionCache;
 
 /// What the parts of a warden hold.
 pub struct Standing {
     pub store: Arc<dyn Store>,
     pub cache: Arc<FactCache>,
+    pub decisions: Arc<DecisionCache>,
     pub audit: Arc<Log>,
 }
 
@@ -45,6 +47,13 @@ impl Collector for Standing {
         write(e, ("fact_cache_entries", "Built entities that are kept", None), &ConstGauge::new(cache.entries))?;
         write(e, ("fact_cache_size", "What they take, estimated", bytes), &ConstGauge::new(cache.bytes))?;
         write(e, ("fact_cache_limit", "What they may take", bytes), &ConstGauge::new(cache.limit))?;
+        let kept = self.decisions.stats();
+        write(e, ("decision_cache_hits", "Questions answered as before", None), &ConstCounter::new(kept.hits))?;
+        write(e, ("decision_cache_misses", "Questions not asked before", None), &ConstCounter::new(kept.misses))?;
+        write(e, ("decision_cache_stale", "Answers that held no longer", None), &ConstCounter::new(kept.stale))?;
+        write(e, ("decision_cache_entries", "Answers that are kept", None), &ConstGauge::new(kept.entries))?;
+        write(e, ("decision_cache_size", "What they take, estimated", bytes), &ConstGauge::new(kept.bytes))?;
+        write(e, ("decision_cache_limit", "What they may take", bytes), &ConstGauge::new(kept.limit))?;
         write(e, ("store_tombstones", "Deleted ids, kept for good", None), &ConstGauge::new(stats.tombstones))?;
         write(e, ("store_size", "The store's files", bytes), &ConstGauge::new(stats.bytes))?;
         let (records, size) = (log.records, log.bytes);
