@@ -9,6 +9,7 @@
 //! no secret: who asks is named by ids. Never write into a segment but through the one writer, and never repair one:
 //! what is damaged is evidence.
 
+mod bodies;
 mod chain;
 mod checkpoint;
 mod counters;
@@ -17,6 +18,7 @@ mod export;
 mod key_file;
 mod log;
 mod mask;
+mod object;
 mod ocsf;
 mod otlp;
 mod query;

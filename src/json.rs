@@ -22,6 +22,17 @@ pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
+/// A value of a field of a document, read as [`parse`] reads it.
+pub struct Inner;
+
+impl<'de> DeserializeSeed<'de> for Inner {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        Strict { depth: MAX_DEPTH - 1 }.deserialize(deserializer)
+    }
+}
+
 struct Strict {
     depth: usize,
 }

@@ -208,7 +208,7 @@ impl Log {
         let request = Request::current();
         let origin = Origin::new(rfc3339(on.clock.now()), &on.pdp_id, request.as_deref());
         let pushed = match body(on, &origin) {
-            Ok(body) => on.queue.push(body),
+            Ok(body) => on.queue.push(&body),
             Err(error) => {
                 tracing::error!(%error, "a record cannot be written down");
                 return Err(Unavailable(error.to_string().into()));

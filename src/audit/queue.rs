@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
+use super::bodies::Bodies;
 use super::settings::Mode;
 
 /// How far the writer has come.
@@ -31,7 +32,7 @@ pub struct Waiting {
 
 /// What the writer took.
 pub struct Taken {
-    pub bodies: Vec<Vec<u8>>,
+    pub bodies: Bodies,
     pub ticket: u64,
     /// Records that there was no room for, since the last time.
     pub refused: u64,
@@ -40,8 +41,7 @@ pub struct Taken {
 
 #[derive(Default)]
 struct Inner {
-    bodies: Vec<Vec<u8>>,
-    bytes: usize,
+    bodies: Bodies,
     ticket: u64,
     refused: u64,
     /// Somebody waits for what is in the queue.
@@ -75,18 +75,17 @@ impl Queue {
     }
 
     /// Hands a record over and returns its ticket.
-    pub fn push(&self, body: Vec<u8>) -> Result<u64, Refused> {
+    pub fn push(&self, body: &[u8]) -> Result<u64, Refused> {
         let mut inner = self.inner.lock();
         if inner.closed || inner.closing {
             return Err(Refused::Closed);
         }
         // Where answers wait for room, one that is under way may still hand over what it has.
         let room = if self.mode == Mode::Drop { self.room } else { self.room.saturating_mul(2) };
-        if inner.bytes.saturating_add(body.len()) > room {
+        if inner.bodies.bytes().saturating_add(body.len()) > room {
             inner.refused += 1;
             return Err(Refused::Full);
         }
-        inner.bytes += body.len();
         inner.bodies.push(body);
         inner.ticket += 1;
         if inner.bodies.len() == 1 || self.is_pressing(&inner) {
@@ -98,22 +97,23 @@ impl Queue {
     /// What waits to be written.
     pub fn waiting(&self) -> Waiting {
         let inner = self.inner.lock();
-        Waiting { records: inner.bodies.len() as u64, bytes: inner.bytes as u64 }
+        Waiting { records: inner.bodies.len() as u64, bytes: inner.bodies.bytes() as u64 }
     }
 
     /// Whether an answer must wait until there is room.
     pub fn is_crowded(&self) -> bool {
-        self.inner.lock().bytes > self.room && self.settled.borrow().fault.is_none()
+        self.inner.lock().bodies.bytes() > self.room && self.settled.borrow().fault.is_none()
     }
 
     /// Whether the writer must not let records gather any longer.
     fn is_pressing(&self, inner: &Inner) -> bool {
         let awaited = self.mode == Mode::Block && !inner.bodies.is_empty();
-        inner.closing || inner.urgent || awaited || inner.bytes > self.room / 2
+        inner.closing || inner.urgent || awaited || inner.bodies.bytes() > self.room / 2
     }
 
-    /// Takes everything, after waiting up to `idle` for a first record, and up to `gather` for more.
-    pub fn take(&self, idle: Duration, gather: Duration) -> Taken {
+    /// Takes everything, after waiting up to `idle` for a first record, and up to `gather` for more. `empty` is what the
+    /// next records gather in.
+    pub fn take(&self, empty: Bodies, idle: Duration, gather: Duration) -> Taken {
         let mut inner = self.inner.lock();
         if inner.bodies.is_empty() && !self.is_pressing(&inner) {
             self.wake.wait_for(&mut inner, idle);
@@ -122,9 +122,8 @@ impl Queue {
             self.wake.wait_for(&mut inner, gather);
         }
         inner.urgent = false;
-        inner.bytes = 0;
         Taken {
-            bodies: std::mem::take(&mut inner.bodies),
+            bodies: std::mem::replace(&mut inner.bodies, empty),
             ticket: inner.ticket,
             refused: std::mem::take(&mut inner.refused),
             closing: inner.closing,
@@ -140,18 +139,12 @@ impl Queue {
 
     /// Gives back what could not be written; it stands before what came meanwhile. Answers how many there was no room
     /// for.
-    pub fn give_back(&self, mut bodies: Vec<Vec<u8>>, refused: u64) -> u64 {
+    pub fn give_back(&self, mut bodies: Bodies, refused: u64) -> u64 {
         let mut inner = self.inner.lock();
-        bodies.append(&mut inner.bodies);
-        let mut bytes = 0;
-        let kept = bodies.iter().take_while(|body| {
-            bytes += body.len();
-            bytes <= self.room
-        });
-        let kept = kept.count();
+        bodies.append(&inner.bodies);
+        let kept = bodies.within(self.room);
         let lost = (bodies.len() - kept) as u64;
         bodies.truncate(kept);
-        inner.bytes = bodies.iter().map(Vec::len).sum();
         inner.bodies = bodies;
         inner.refused += refused;
         lost

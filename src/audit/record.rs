@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 use serde_json::Value as Json;
+use smol_str::SmolStr;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use super::mask::Mask;
+use super::object::Object;
 use super::request::Request;
 use crate::entity::Uid;
 
@@ -21,11 +24,19 @@ impl<'a> From<&'a Uid> for Named<'a> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Allow,
     Deny,
+}
+
+impl Verdict {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
 }
 
 /// Which "no" it was.
@@ -63,7 +74,7 @@ pub struct DecisionRecord<'a> {
     /// The id of the credential.
     pub token: Option<&'a str>,
     pub decision: Verdict,
-    pub determining: Vec<&'a str>,
+    pub determining: &'a [SmolStr],
     pub reason: Option<ReasonCode<'a>>,
     pub errors: Vec<PolicyFault<'a>>,
     pub duration_us: u64,
@@ -154,42 +165,6 @@ impl<'a> Origin<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "kind", rename = "decision")]
-struct DecisionBody<'a> {
-    decision_id: String,
-    #[serde(flatten)]
-    origin: &'a Origin<'a>,
-    api: &'a str,
-    revision: u64,
-    policy_set_digest: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    principal: Option<Named<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    acts_for: Option<Named<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<Named<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<Named<'a>>,
-    context: &'a Json,
-    #[serde(skip_serializing_if = "Json::is_null")]
-    entities: &'a Json,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    alone: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    masked: &'a [&'a str],
-    decision: Verdict,
-    determining: &'a [&'a str],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a ReasonCode<'a>>,
-    errors: &'a [PolicyFault<'a>],
-    duration_us: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    as_of: Option<&'a str>,
-}
-
-#[derive(Serialize)]
 #[serde(tag = "kind", rename = "search")]
 struct SearchBody<'a> {
     search_id: String,
@@ -246,28 +221,36 @@ struct ChangeBody<'a> {
 impl DecisionRecord<'_> {
     pub(super) fn body(self, origin: &Origin, masks: &[Mask]) -> serde_json::Result<Vec<u8>> {
         let Brought { context, entities, masked } = Brought::masked(self.context, self.entities, masks);
-        body(&DecisionBody {
-            decision_id: self.id.to_string(),
-            origin,
-            api: self.api,
-            revision: self.revision,
-            policy_set_digest: self.bundle,
-            principal: self.principal.map(Into::into),
-            acts_for: self.acts_for.map(Into::into),
-            action: self.action.map(Into::into),
-            resource: self.resource.map(Into::into),
-            context: &context,
-            entities: &entities,
-            alone: self.alone,
-            token: self.token,
-            masked: &masked,
-            decision: self.decision,
-            determining: &self.determining,
-            reason: self.reason.as_ref(),
-            errors: &self.errors,
-            duration_us: self.duration_us,
-            as_of: self.as_of,
-        })
+        let mut object = Object::of("decision");
+        object.text("decision_id", self.id.hyphenated().encode_lower(&mut [0; Hyphenated::LENGTH]));
+        object.origin(origin);
+        object.text("api", self.api);
+        object.value("revision", &self.revision)?;
+        object.text("policy_set_digest", self.bundle);
+        object.entity("principal", self.principal);
+        object.entity("acts_for", self.acts_for);
+        object.entity("action", self.action);
+        object.entity("resource", self.resource);
+        object.value("context", &context)?;
+        if !entities.is_null() {
+            object.value("entities", &entities)?;
+        }
+        if self.alone {
+            object.value("alone", &true)?;
+        }
+        object.optional("token", self.token);
+        if !masked.is_empty() {
+            object.value("masked", &masked)?;
+        }
+        object.text("decision", self.decision.name());
+        object.texts("determining", self.determining);
+        if let Some(reason) = &self.reason {
+            object.value("reason", reason)?;
+        }
+        object.value("errors", &self.errors)?;
+        object.value("duration_us", &self.duration_us)?;
+        object.optional("as_of", self.as_of);
+        Ok(object.finish())
     }
 }
 

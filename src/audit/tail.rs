@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::bodies::Bodies;
 use super::chain::{self, Digest};
 use super::checkpoint::{self, Head, Purpose};
 use super::end::{Found, find};
@@ -23,6 +24,8 @@ use crate::clock::{Clock, rfc3339};
 
 /// How often segments are looked at for their age.
 const EXPIRY: Duration = Duration::from_secs(3_600);
+/// Bytes that are kept to write lines in.
+const LINES: usize = 4 * 1024 * 1024;
 
 /// Why a log cannot go on.
 #[derive(Debug)]
@@ -69,6 +72,8 @@ pub struct Tail {
     /// A write failed: what is behind `len` must go before the next one.
     torn: bool,
     looked_at_age: Option<Timestamp>,
+    /// What was written last.
+    lines: Vec<u8>,
 }
 
 impl Tail {
@@ -107,7 +112,7 @@ impl Tail {
             None => Self::begin(place, end.next, end.digest)?,
         };
         if let Some(note) = note {
-            tail.append(&[note.map_err(io::Error::from)?], Sync::Now)?;
+            tail.append(&Bodies::of(&note.map_err(io::Error::from)?), Sync::Now)?;
         }
         tail.expire()?;
         Ok(tail)
@@ -115,7 +120,19 @@ impl Tail {
 
     fn at(place: Place, file: File, path: PathBuf, len: u64, next: u64, digest: Digest) -> Self {
         // Whatever was not signed before the last end is signed with the next checkpoint.
-        Self { place, file, path, len, next, digest, unsigned: 1, unsynced: false, torn: false, looked_at_age: None }
+        Self {
+            place,
+            file,
+            path,
+            len,
+            next,
+            digest,
+            unsigned: 1,
+            unsynced: false,
+            torn: false,
+            looked_at_age: None,
+            lines: Vec::new(),
+        }
     }
 
     fn begin(place: Place, first: u64, previous: Digest) -> Result<Self, TailError> {
@@ -136,7 +153,7 @@ impl Tail {
     ///
     /// # Errors
     /// The disk refused; nothing of it counts.
-    pub fn append(&mut self, bodies: &[Vec<u8>], sync: Sync) -> io::Result<Vec<u8>> {
+    pub fn append(&mut self, bodies: &Bodies, sync: Sync) -> io::Result<&[u8]> {
         self.make_room()?;
         self.write(bodies, sync)
     }
@@ -150,15 +167,18 @@ impl Tail {
         }
     }
 
-    fn write(&mut self, bodies: &[Vec<u8>], sync: Sync) -> io::Result<Vec<u8>> {
-        let mut lines = Vec::with_capacity(bodies.iter().map(|body| body.len() + 128).sum());
+    fn write(&mut self, bodies: &Bodies, sync: Sync) -> io::Result<&[u8]> {
+        let lines = &mut self.lines;
+        lines.clear();
+        lines.shrink_to(LINES);
+        lines.reserve(bodies.bytes() + 128 * bodies.len());
         let (mut digest, mut next) = (self.digest, self.next);
-        for body in bodies {
-            digest = chain::seal(&digest, next, body, &mut lines);
+        for body in bodies.iter() {
+            digest = chain::seal(&digest, next, body, lines);
             next += 1;
         }
         self.torn = true;
-        self.file.write_all(&lines)?;
+        self.file.write_all(lines)?;
         if sync == Sync::Now {
             self.file.sync_data()?;
         }
@@ -167,7 +187,7 @@ impl Tail {
         self.unsigned += next - self.next;
         self.len += lines.len() as u64;
         (self.digest, self.next) = (digest, next);
-        Ok(lines)
+        Ok(&self.lines)
     }
 
     /// Takes away what a failed write left behind.
@@ -204,7 +224,7 @@ impl Tail {
             chain: self.digest.to_string(),
             signature: checkpoint::sign(&self.place.key, Purpose::Checkpoint, self.last(), &self.digest),
         };
-        self.write(&[record.body()?], Sync::Now)?;
+        self.write(&Bodies::of(&record.body()?), Sync::Now)?;
         self.sync()?;
         Head::new(&self.place.key, self.last(), &self.digest, self.place.now()).write(&self.place.dir)?;
         self.unsigned = 0;
@@ -241,7 +261,7 @@ impl Tail {
         tracing::info!(through = first.first - 1, segments = gone.len(), last = last.name(), "decision log: removing");
         let record =
             Own::Retention { timestamp: self.place.now(), removed_through: first.first - 1, chain: header.previous };
-        self.append(&[record.body()?], Sync::Now)?;
+        self.append(&Bodies::of(&record.body()?), Sync::Now)?;
         for segment in gone {
             fs::remove_file(&segment.path)?;
         }

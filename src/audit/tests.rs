@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use smol_str::SmolStr;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -75,6 +76,8 @@ fn edit_file(path: &Path, edit: impl FnOnce(&mut Vec<String>)) {
     fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
 }
 
+static DETERMINING: [SmolStr; 1] = [SmolStr::new_static("a/b")];
+
 fn decision<'a>(user: &'a Uid, resource: &'a Uid, action: &'a Uid) -> DecisionRecord<'a> {
     DecisionRecord {
         id: Uuid::now_v7(),
@@ -90,7 +93,7 @@ fn decision<'a>(user: &'a Uid, resource: &'a Uid, action: &'a Uid) -> DecisionRe
         alone: false,
         token: None,
         decision: Verdict::Allow,
-        determining: vec!["a/b"],
+        determining: &DETERMINING,
         reason: None,
         errors: Vec::new(),
         duration_us: 12,

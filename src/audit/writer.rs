@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::bodies::Bodies;
 use super::counters::Counters;
 use super::queue::{Queue, Settled, Taken};
 use super::record::Own;
@@ -37,13 +38,14 @@ impl Writer {
         let mut synced = Instant::now();
         let mut signed = Instant::now();
         let mut state = Settled::default();
+        let mut empty = Bodies::default();
         loop {
             if state.fault.is_some() {
                 self.queue.rest(RETRY);
             }
-            let taken = self.queue.take(SYNC, GATHER);
+            let taken = self.queue.take(empty, SYNC, GATHER);
             let closing = taken.closing;
-            self.write(taken, &mut state);
+            empty = self.write(taken, &mut state);
             if state.fault.is_none() {
                 let due = self.tail.unsigned() >= self.checkpoint_records || signed.elapsed() >= self.checkpoint_every;
                 let result = if self.tail.unsigned() > 0 && (due || closing) {
@@ -68,19 +70,20 @@ impl Writer {
         self.queue.closed();
     }
 
-    fn write(&mut self, taken: Taken, state: &mut Settled) {
+    /// Writes what was taken, and gives back what it was in, empty.
+    fn write(&mut self, taken: Taken, state: &mut Settled) -> Bodies {
         let Taken { mut bodies, ticket, refused, closing } = taken;
         let records = bodies.len() as u64;
         if refused > 0 {
             self.counters.dropped(LOG, "queue_full", refused);
             // The log itself says what it lacks.
             let note = Own::Dropped { timestamp: (self.now)(), count: refused };
-            bodies.extend(note.body());
+            note.body().iter().for_each(|note| bodies.push(note));
         }
         // After a fault an empty write finds out whether it is over.
         if bodies.is_empty() && state.fault.is_none() {
             state.ticket = ticket;
-            return;
+            return bodies;
         }
         let sync = if self.mode == Mode::Block { Sync::Now } else { Sync::Later };
         match self.tail.append(&bodies, sync) {
@@ -89,7 +92,7 @@ impl Writer {
                     tracing::info!("the decision log can write again");
                 }
                 self.counters.written(LOG, records);
-                self.sinks.send(&lines);
+                self.sinks.send(lines);
             }
             Err(error) => {
                 self.failed(&error, state);
@@ -97,16 +100,16 @@ impl Writer {
                     self.counters.dropped(LOG, "write_failed", records);
                     state.lost = ticket;
                 } else {
-                    if refused > 0 {
-                        bodies.pop();
-                    }
-                    let lost = self.queue.give_back(bodies, refused);
+                    bodies.truncate(usize::try_from(records).unwrap_or(usize::MAX));
+                    let lost = self.queue.give_back(std::mem::take(&mut bodies), refused);
                     self.counters.dropped(LOG, "write_failed", lost);
                 }
             }
         }
         state.ticket = ticket;
         self.queue.settle(state.clone());
+        bodies.clear();
+        bodies
     }
 
     fn failed(&self, error: &std::io::Error, state: &mut Settled) {

@@ -7,6 +7,7 @@ mod asking;
 pub mod evaluation;
 pub mod evaluations;
 pub mod metadata;
+mod plain;
 pub mod search;
 mod verdict;
 

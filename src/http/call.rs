@@ -70,8 +70,14 @@ impl Call {
     /// # Errors
     /// 400 for another media type and for what is no JSON.
     pub fn json(&self) -> Result<Json, Failure> {
-        body::check_type(&self.headers, self.route.body.media_types())?;
+        self.check_type()?;
         body::parse(&self.body)
+    }
+
+    /// # Errors
+    /// 400 for a media type that the route does not take.
+    pub fn check_type(&self) -> Result<(), Failure> {
+        body::check_type(&self.headers, self.route.body.media_types())
     }
 
     /// # Errors

@@ -51,14 +51,20 @@ enum Target {
 }
 
 /// What the log and the headers tell of a request besides its answer.
-#[derive(Clone, Default)]
 struct Told {
+    id: RequestId,
     key: Option<Arc<ApiKey>>,
     /// Whether the caller may learn the revision and the bundle.
     known: bool,
     revision: Option<Revision>,
-    bundle: Option<String>,
+    bundle: Option<HeaderValue>,
     quiet: bool,
+}
+
+impl Told {
+    fn of(id: RequestId) -> Self {
+        Self { id, key: None, known: false, revision: None, bundle: None, quiet: false }
+    }
 }
 
 /// What answers the requests of a table.
@@ -124,7 +130,7 @@ fn filter(verb: Verb) -> MethodFilter {
 }
 
 /// Outermost: request id, headers, log. A panic becomes an answer here.
-async fn serve(app: Arc<App>, target: Target, mut request: Request) -> HttpResponse {
+async fn serve(app: Arc<App>, target: Target, request: Request) -> HttpResponse {
     let started = Instant::now();
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
@@ -133,49 +139,46 @@ async fn serve(app: Arc<App>, target: Target, mut request: Request) -> HttpRespo
         Target::NoRoute | Target::OtherMethod => matched.as_ref().map_or("-", MatchedPath::as_str),
     };
     let span = trace::request(&method, template, request.headers());
-    let mut told = Told::default();
-    let (id, mut response) = match RequestId::of(request.headers()) {
+    let (told, mut response) = match RequestId::of(request.headers()) {
         Ok(id) => {
-            request.extensions_mut().insert(id.clone());
+            let mut told = Told::of(id);
             let answer = dispatch(&app, &target, request, &mut told).instrument(span.clone());
             let response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| panicked());
-            (id, response)
+            (told, response)
         }
-        Err(failure) => (RequestId::new(), body::settled(request.into_body(), failure).await.into_response()),
+        Err(failure) => {
+            let response = body::settled(request.into_body(), failure).await.into_response();
+            (Told::of(RequestId::new()), response)
+        }
     };
     let headers = response.headers_mut();
-    headers.insert(request_id::HEADER, id.header());
+    headers.insert(request_id::HEADER, told.id.header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if told.known {
         if let Some(revision) = told.revision.or_else(|| app.warden.revision().ok()) {
             headers.insert(REVISION, HeaderValue::from(revision.0));
         }
-        let hash = match &told.bundle {
-            Some(hash) => HeaderValue::from_str(hash),
-            None => HeaderValue::from_str(app.warden.bundle().hash()),
-        };
-        if let Ok(hash) = hash {
-            headers.insert(BUNDLE, hash);
-        }
+        let hash = told.bundle.clone().or_else(|| HeaderValue::from_str(app.warden.bundle().hash()).ok());
+        headers.extend(hash.map(|hash| (BUNDLE, hash)));
     }
     if let Target::Route(_, meter) = &target {
         meter.served(response.status().as_u16(), started.elapsed());
     }
-    trace::answered(&span, response.status(), &id);
-    log(&method, template, response.status(), &id, &told, started);
+    trace::answered(&span, response.status(), &told.id);
+    log(&method, template, response.status(), &told, started);
     response
 }
 
 /// One line for each request. Never the path as sent, the query, a header or a body: they may hold secrets.
-fn log(method: &axum::http::Method, route: &str, status: StatusCode, id: &RequestId, told: &Told, started: Instant) {
+fn log(method: &axum::http::Method, route: &str, status: StatusCode, told: &Told, started: Instant) {
     let key = told.key.as_ref().map_or("-", |key| &key.id);
     let status = status.as_u16();
-    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let micros = || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
                 target: "hubwarden::access",
-                method = %method, route, status, request_id = id.as_str(), key, duration_us = micros, "request"
+                method = %method, route, status, request_id = told.id.as_str(), key, duration_us = micros(), "request"
             )
         };
     }
@@ -259,7 +262,7 @@ async fn attempt(
         app: Arc::clone(app),
         route,
         caller,
-        request_id: parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new),
+        request_id: told.id.clone(),
         // What stands behind the path of such a route is another request, which its handler reads as it was sent.
         params: match route.is_prefix() {
             true => Params::default(),

@@ -11,7 +11,7 @@ use crate::store::Revision;
 pub struct Reply {
     response: Response<Body>,
     pub revision: Option<Revision>,
-    pub bundle: Option<String>,
+    pub bundle: Option<HeaderValue>,
 }
 
 /// A JSON response. Serialising the types of this module cannot fail; should it, the answer is an empty 500.
@@ -59,8 +59,8 @@ impl Reply {
         self
     }
 
-    pub fn of_bundle(mut self, hash: impl Into<String>) -> Self {
-        self.bundle = Some(hash.into());
+    pub fn of_bundle(mut self, hash: impl AsRef<str>) -> Self {
+        self.bundle = HeaderValue::from_str(hash.as_ref()).ok();
         self
     }
 

@@ -181,6 +181,7 @@ fn connection(stream: TcpStream, peer: Peer, face: &Face, limits: &Limits) -> Co
     }
     let service = FromPeer { peer, face: face.clone() };
     http1::Builder::new()
+        .writev(false)
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .serve_connection(TokioIo::new(stream), service)

@@ -19,6 +19,7 @@ pub enum NameFault {
 }
 
 pub(super) struct Names {
+    /// By their folded names.
     types: BTreeMap<String, Vec<SmolStr>>,
     actions: BTreeMap<SmolStr, Vec<Uid>>,
 }
@@ -41,7 +42,7 @@ impl Names {
         if let Some((full, _)) = schema.types.get_key_value(name) {
             return Ok(full.clone());
         }
-        let found = self.types.get(&folded(name)).map_or(&[][..], Vec::as_slice);
+        let found = self.types.get(name).or_else(|| self.types.get(&folded(name))).map_or(&[][..], Vec::as_slice);
         only("entity type", name, found)
     }
 

@@ -167,7 +167,8 @@ impl Keys {
         let records = self.records.load();
         let record = records.get(id);
         let expected = record.map_or("", |record| record.hash.as_str());
-        let matches: bool = hash(secret).as_bytes().ct_eq(expected.as_bytes()).into();
+        let mut hash = const_hex::Buffer::<32>::new();
+        let matches: bool = hash.format(&digest(secret)).as_bytes().ct_eq(expected.as_bytes()).into();
         record.filter(|_| matches).map(|record| Arc::clone(&record.key))
     }
 
@@ -197,7 +198,7 @@ impl Keys {
         let id: String = const_hex::encode(random::<6>()?);
         let secret = URL_SAFE_NO_PAD.encode(random::<32>()?);
         let key = ApiKey { id: id.clone(), name: name.to_owned(), scopes, created_at: self.clock.now() };
-        let record = Record { key: Arc::new(key.clone()), hash: hash(&secret) };
+        let record = Record { key: Arc::new(key.clone()), hash: const_hex::encode(digest(&secret)) };
         self.audit.ready()?;
         self.write(&id, Some(serde_json::to_vec(&record).map_err(|error| KeyError::Encoding(error.to_string()))?))?;
         Ok((key, PlainKey(format!("{PREFIX}{id}_{secret}"))))
@@ -236,8 +237,8 @@ impl Keys {
     }
 }
 
-fn hash(secret: &str) -> String {
-    const_hex::encode(Sha256::digest(secret.as_bytes()))
+fn digest(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
 }
 
 fn random<const N: usize>() -> Result<[u8; N], KeyError> {

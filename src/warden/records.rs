@@ -49,7 +49,7 @@ impl Session<'_> {
             alone,
             token: self.credential(asked).map(|credential| credential.id().as_str()),
             decision: if answer.allowed() { Verdict::Allow } else { Verdict::Deny },
-            determining: answer.determining.iter().map(|policy| policy.as_str()).collect(),
+            determining: &answer.determining,
             reason: reason.map(|reason| ReasonCode { code: &reason.code, status: reason.status }),
             errors: answer
                 .errors
@@ -77,7 +77,7 @@ impl Session<'_> {
             alone: false,
             token: None,
             decision: Verdict::Deny,
-            determining: Vec::new(),
+            determining: &[],
             reason: Some(ReasonCode { code: &unasked.reason, status: unasked.status }),
             errors: Vec::new(),
             duration_us: 0,

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::asking::Asking;
+use super::plain::Plain;
 use super::verdict::decide;
 use crate::http::call::Call;
 use crate::http::fields::Fields;
@@ -10,19 +11,29 @@ use crate::http::reply::{Answered, Reply};
 use crate::warden::Api;
 
 pub async fn answer(call: Call) -> Answered {
-    let json = call.json()?;
+    call.check_type()?;
     match call.asks_past() {
-        true => call.blocking(move |call| single(call, &json)).await,
-        false => single(&call, &json),
+        true => call.blocking(body).await,
+        false => body(&call),
+    }
+}
+
+fn body(call: &Call) -> Answered {
+    match Plain::read(&call.body) {
+        Some(plain) => single(call, &plain.asking()),
+        None => top_level(call, &call.json()?),
     }
 }
 
 /// Answers the question at the top level of a body.
-pub(super) fn single(call: &Call, json: &Json) -> Answered {
+pub(super) fn top_level(call: &Call, json: &Json) -> Answered {
     let fields = Fields::of_body(json)?;
-    let asking = Asking::read(&fields, &fields)?;
+    single(call, &Asking::read(&fields, &fields)?)
+}
+
+fn single(call: &Call, asking: &Asking) -> Answered {
     let explain = call.query.flag("explain")?;
     let session = call.session(Api::Authzen)?;
-    let reply = decide(call, &session, &asking, explain)?;
+    let reply = decide(call, &session, asking, explain)?;
     Ok(Reply::ok(&reply).at(session.revision()).of_bundle(session.bundle().hash()))
 }

@@ -7,14 +7,15 @@ use axum::http::StatusCode;
 use serde_json::Value as Json;
 
 use super::asking::Asking;
-use super::evaluation::single;
+use super::evaluation::top_level;
+use super::plain::Plain;
 use super::verdict::decide;
 use super::{DecisionContext, DecisionReply, EvaluationsReply, ItemError};
 use crate::http::call::Call;
 use crate::http::failure::Failure;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answered, Reply};
-use crate::warden::{Api, Session};
+use crate::warden::Api;
 
 /// When to stop.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,32 +26,48 @@ enum Semantic {
 }
 
 pub async fn answer(call: Call) -> Answered {
-    let json = call.json()?;
+    call.check_type()?;
     // A hundred questions take milliseconds: not on a thread that serves connections.
-    call.blocking(move |call| batch(call, &json)).await
+    call.blocking(body).await
 }
 
-fn batch(call: &Call, json: &Json) -> Answered {
+fn body(call: &Call) -> Answered {
+    match Plain::list(&call.body) {
+        Some(plain) => each(call, Semantic::ExecuteAll, plain.iter().map(|plain| Ok(plain.asking()))),
+        None => careful(call, &call.json()?),
+    }
+}
+
+fn careful(call: &Call, json: &Json) -> Answered {
     let fields = Fields::of_body(json)?;
     let items = fields.array("evaluations")?.unwrap_or_default();
     let semantic = semantic(&fields)?;
     if items.is_empty() {
-        return single(call, json);
-    }
-    let limit = call.app.limits.evaluations;
-    if items.len() > limit {
-        let message = format!("`evaluations` has at most {limit} items, not {}", items.len());
-        return Err(Failure::new(StatusCode::BAD_REQUEST, "too_many_evaluations", message).at("evaluations"));
+        return top_level(call, json);
     }
     for name in ["subject", "action", "resource", "context"] {
         fields.object(name)?;
     }
+    let read = |(index, item)| Asking::read(&Fields::at(item, format!("evaluations[{index}]"))?, &fields);
+    each(call, semantic, items.iter().enumerate().map(read))
+}
+
+fn each<'a>(
+    call: &Call,
+    semantic: Semantic,
+    items: impl ExactSizeIterator<Item = Result<Asking<'a>, Failure>>,
+) -> Answered {
+    let (count, limit) = (items.len(), call.app.limits.evaluations);
+    if count > limit {
+        let message = format!("`evaluations` has at most {limit} items, not {count}");
+        return Err(Failure::new(StatusCode::BAD_REQUEST, "too_many_evaluations", message).at("evaluations"));
+    }
     let explain = call.query.flag("explain")?;
-    call.warden().metrics().batch(items.len());
+    call.warden().metrics().batch(count);
     let session = call.session(Api::Authzen)?;
-    let mut evaluations = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        let decision = match item_decision(call, &session, &fields, (index, item), explain) {
+    let mut evaluations = Vec::with_capacity(count);
+    for item in items {
+        let decision = match item.and_then(|asking| decide(call, &session, &asking, explain)) {
             Err(failure) if failure.status.is_server_error() => return Err(failure),
             Err(failure) => failed(failure),
             Ok(decision) => decision,
@@ -66,18 +83,6 @@ fn batch(call: &Call, json: &Json) -> Answered {
         }
     }
     Ok(Reply::ok(&EvaluationsReply { evaluations }).at(session.revision()).of_bundle(session.bundle().hash()))
-}
-
-fn item_decision(
-    call: &Call,
-    session: &Session,
-    defaults: &Fields,
-    (index, item): (usize, &Json),
-    explain: bool,
-) -> Result<DecisionReply, Failure> {
-    let own = Fields::at(item, format!("evaluations[{index}]"))?;
-    let asking = Asking::read(&own, defaults)?;
-    decide(call, session, &asking, explain)
 }
 
 fn failed(failure: Failure) -> DecisionReply {
