@@ -214,12 +214,21 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::OutOfReach`], and those of [`Store::read`].
     fn read_at(&self, moment: Moment) -> Result<Box<dyn Reader + '_>, StoreError>;
 
-    /// Applies a batch and returns its revision once it is durable. A batch that changes nothing (it is empty, or deletes
-    /// what is not there) returns the head.
+    /// Hands a batch over; `done` learns its revision once it is durable, or why nothing of it was applied. A batch that
+    /// changes nothing (it is empty, or deletes what is not there) has the head's. `done` may run on the store's own
+    /// thread, where it must not block; it is dropped when the store ends before it got to the batch.
+    fn submit(&self, batch: Batch, done: Done);
+
+    /// Applies a batch and returns its revision once it is durable. As [`Store::submit`].
     ///
     /// # Errors
     /// Nothing of the batch was applied.
-    fn commit(&self, batch: Batch) -> Result<Revision, CommitError>;
+    fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        // Whoever asked may have gone: that changes nothing.
+        self.submit(batch, Box::new(move |result| drop(reply.send(result))));
+        answer.recv().unwrap_or_else(|_| Err(StoreError::ended().into()))
+    }
 
     /// Keeps an index of these links from now on, besides those it keeps already. For what is stored, it is built in the
     /// background, and goes on where it was when the store is opened again.
@@ -263,6 +272,16 @@ fn random_id() -> Result<String, StoreError> {
         source: std::io::Error::other(error.to_string()),
     })?;
     Ok(const_hex::encode(bytes))
+}
+
+/// Who waits for a batch.
+pub type Done = Box<dyn FnOnce(Result<Revision, CommitError>) + Send>;
+
+impl StoreError {
+    /// The store ended before it got to a batch.
+    pub fn ended() -> Self {
+        Self::Stopped("it was closed".to_owned())
+    }
 }
 
 /// A consistent view of a store.

@@ -16,6 +16,7 @@ mod past;
 mod reach;
 mod records;
 mod replay;
+mod schema_gate;
 mod search;
 mod session;
 mod shadow;
@@ -29,7 +30,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 pub use bundle::{BundleError, BundleOrigin, BundleStatus, Flips, Gate, store_bundle, stored_bundle};
 pub use changes::{Change, ChangeError, DeadId, Patch};
@@ -53,6 +54,7 @@ use crate::pdp::Bundle;
 use crate::store::{Revision, Stats, Store, StoreError};
 use cache::FactCache;
 use decisions::DecisionCache;
+use schema_gate::SchemaGate;
 use metrics::Standing;
 use past::PastBundles;
 use shadow::Shadow;
@@ -86,8 +88,8 @@ pub struct Warden {
     store: Arc<dyn Store>,
     bundle: ArcSwap<Bundle>,
     status: Mutex<BundleStatus>,
-    /// Held for reading by each change from validation to commit, for writing while another schema takes over.
-    schema_gate: RwLock<()>,
+    /// Each change passes it from validation to commit; it is closed while another schema takes over.
+    schema_gate: Arc<SchemaGate>,
     /// What bundles must pass, where one was set.
     gate: OnceLock<Gate>,
     /// How many recorded questions bundles must answer as the one in force does, where that is demanded.
@@ -150,7 +152,7 @@ impl Warden {
         let warden = Self {
             status: Mutex::new(BundleStatus::first(&bundle, origin, clock.now())),
             bundle: ArcSwap::from_pointee(bundle),
-            schema_gate: RwLock::new(()),
+            schema_gate: Arc::default(),
             gate: OnceLock::new(),
             replay_gate: OnceLock::new(),
             store,

@@ -175,7 +175,8 @@ fn load(program: &Program, world: World, folder: &Path, data: &Path, say: Say<'_
     let generating = started.elapsed();
     let file_bytes = fs::metadata(&file).map_err(BenchError::io(&path))?.len();
     say("importing them");
-    let import = program.run(&["import", "--data", &data.display().to_string(), &path])?;
+    // Group by group, as a file is that is larger than memory.
+    let import = program.run(&["import", "--continue", "--data", &data.display().to_string(), &path])?;
     fs::remove_file(&file).map_err(BenchError::io(&path))?;
     Ok(Loading { generating, file_bytes, importing: import.took, peak_rss: import.peak_rss })
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, Method, Uri};
 use serde_json::Value as Json;
+use tokio::task::JoinError;
+use tracing::Instrument;
 
 use super::access::Caller;
 use super::app::{App, Permit};
@@ -135,14 +137,34 @@ impl Call {
                 None => work(&self),
             }
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(result) => result,
-            // The panic goes on here, to where panics are answered.
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(Failure::unavailable("stopping", "the server is stopping")),
-            },
-        }
+        joined(tokio::task::spawn_blocking(work).await)
+    }
+
+    /// Does work that must come to its end, also when nobody waits for the answer any more.
+    ///
+    /// # Errors
+    /// The work's, and 503 when the server is stopping.
+    pub async fn detached<T: Send + 'static, F: Future<Output = Result<T, Failure>> + Send + 'static>(
+        self,
+        work: impl FnOnce(Self) -> F,
+    ) -> Result<T, Failure> {
+        let asking = Request::current();
+        let work = work(self).instrument(tracing::Span::current());
+        joined(match asking {
+            Some(asking) => tokio::spawn(asking.around(work)).await,
+            None => tokio::spawn(work).await,
+        })
+    }
+}
+
+fn joined<T>(ended: Result<Result<T, Failure>, JoinError>) -> Result<T, Failure> {
+    match ended {
+        Ok(result) => result,
+        // The panic goes on here, to where panics are answered.
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Failure::unavailable("stopping", "the server is stopping")),
+        },
     }
 }
 

@@ -17,6 +17,9 @@ impl Params {
     /// Malformed escapes, text that is not UTF-8, ambiguous segments.
     pub fn read(template: &'static str, path: &str) -> Result<Self, Failure> {
         let mut params = Vec::new();
+        if !template.contains('{') {
+            return Ok(Self(params));
+        }
         let mut rest = path.strip_prefix('/').unwrap_or(path);
         for part in template.split('/').skip(1) {
             let (segment, after) = rest.split_once('/').unwrap_or((rest, ""));

@@ -74,11 +74,11 @@ pub fn faces(app: &Arc<App>, routes: &'static [Route]) -> (Fixed, Router) {
     for route in routes {
         let target = Target::Route(route, app.warden.metrics().route(route.verb.name(), route.path));
         fixed.add(route, &target);
-        let handler = move |State(app): State<Arc<App>>, request: Request| serve(app, target.clone(), request);
+        let handler = move |State(app): State<Arc<App>>, request: Request| routed(app, target.clone(), request);
         router = router.route(route.path, on(filter(route.verb), handler));
     }
-    let no_route = |State(app): State<Arc<App>>, request: Request| serve(app, Target::NoRoute, request);
-    let other_method = |State(app): State<Arc<App>>, request: Request| serve(app, Target::OtherMethod, request);
+    let no_route = |State(app): State<Arc<App>>, request: Request| routed(app, Target::NoRoute, request);
+    let other_method = |State(app): State<Arc<App>>, request: Request| routed(app, Target::OtherMethod, request);
     let router = router.fallback(no_route).method_not_allowed_fallback(other_method);
     (fixed, router.with_state(Arc::clone(app)))
 }
@@ -95,16 +95,20 @@ impl Fixed {
         }
     }
 
-    /// The answer to a request that needs no router; gives the others back.
+    /// The answer to a request that needs no router; gives the others back, to be routed.
     pub fn answer(
         &self,
         app: &Arc<App>,
-        request: Request,
+        peer: Peer,
+        mut request: Request,
     ) -> Result<impl Future<Output = HttpResponse> + Send + use<>, Request> {
         let routes = self.0.get(request.uri().path()).into_iter().flatten();
         match routes.into_iter().find(|(method, _)| method == request.method()) {
-            Some((_, target)) => Ok(serve(Arc::clone(app), target.clone(), request)),
-            None => Err(request),
+            Some((_, target)) => Ok(serve(Arc::clone(app), target.clone(), Some(peer), request)),
+            None => {
+                request.extensions_mut().insert(peer);
+                Err(request)
+            }
         }
     }
 }
@@ -129,8 +133,13 @@ fn filter(verb: Verb) -> MethodFilter {
     }
 }
 
+fn routed(app: Arc<App>, target: Target, request: Request) -> impl Future<Output = HttpResponse> + Send {
+    let peer = request.extensions().get::<Peer>().copied();
+    serve(app, target, peer, request)
+}
+
 /// Outermost: request id, headers, log. A panic becomes an answer here.
-async fn serve(app: Arc<App>, target: Target, request: Request) -> HttpResponse {
+async fn serve(app: Arc<App>, target: Target, peer: Option<Peer>, request: Request) -> HttpResponse {
     let started = Instant::now();
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
@@ -142,7 +151,7 @@ async fn serve(app: Arc<App>, target: Target, request: Request) -> HttpResponse 
     let (told, mut response) = match RequestId::of(request.headers()) {
         Ok(id) => {
             let mut told = Told::of(id);
-            let answer = dispatch(&app, &target, request, &mut told).instrument(span.clone());
+            let answer = dispatch(&app, &target, peer, request, &mut told).instrument(span.clone());
             let response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| panicked());
             (told, response)
         }
@@ -193,10 +202,16 @@ fn panicked() -> HttpResponse {
     Failure::internal().into_response()
 }
 
-async fn dispatch(app: &Arc<App>, target: &Target, request: Request, told: &mut Told) -> HttpResponse {
+async fn dispatch(
+    app: &Arc<App>,
+    target: &Target,
+    peer: Option<Peer>,
+    request: Request,
+    told: &mut Told,
+) -> HttpResponse {
     let (parts, body) = request.into_parts();
     let mut unread = Some(body);
-    match attempt(app, target, parts, &mut unread, told).await {
+    match attempt(app, target, peer, parts, &mut unread, told).await {
         Ok(mut reply) => {
             told.revision = reply.revision;
             told.bundle = reply.bundle.take();
@@ -221,6 +236,7 @@ async fn dispatch(app: &Arc<App>, target: &Target, request: Request, told: &mut 
 async fn attempt(
     app: &Arc<App>,
     target: &Target,
+    peer: Option<Peer>,
     parts: Parts,
     unread: &mut Option<axum::body::Body>,
     told: &mut Told,
@@ -274,7 +290,7 @@ async fn attempt(
         },
         method: parts.method,
         at_least: at_least(&parts.headers)?,
-        peer: parts.extensions.get::<Peer>().copied(),
+        peer,
         target: parts.uri,
         headers: parts.headers,
         body,

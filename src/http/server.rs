@@ -206,9 +206,8 @@ impl Service<Request<Incoming>> for FromPeer {
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.peer);
-        match self.face.fixed.answer(&self.face.app, request.map(Body::new)) {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        match self.face.fixed.answer(&self.face.app, self.peer, request.map(Body::new)) {
             Ok(answer) => Box::pin(answer.map(Ok)),
             Err(request) => Box::pin(self.face.router.call(request)),
         }

@@ -47,7 +47,8 @@ impl Names {
     }
 
     pub fn action(&self, schema: &Schema, name: &str) -> Result<Uid, NameFault> {
-        if let Ok(uid) = Uid::parse(name)
+        if name.ends_with('"')
+            && let Ok(uid) = Uid::parse(name)
             && schema.actions.contains_key(&uid)
         {
             return Ok(uid);

@@ -13,7 +13,7 @@ use super::links::{self, Catalogue, Step};
 use super::past::PastView;
 use super::plan::{Bytes, Counts, Write, plan};
 use super::view::{Keyspace, View, Visit};
-use super::{Batch, CommitError, Moment, Observer, Reader, Revision, Stats, Store, StoreError, key, random_id};
+use super::{Batch, CommitError, Done, Moment, Observer, Reader, Revision, Stats, Store, StoreError, key, random_id};
 use crate::clock::{Clock, SystemClock};
 use crate::entity::Link;
 
@@ -103,20 +103,8 @@ impl State {
     }
 }
 
-impl Store for MemoryStore {
-    fn read(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
-        let state = self.state.read();
-        state.open()?;
-        Ok(Box::new(View(state)))
-    }
-
-    fn read_at(&self, moment: Moment) -> Result<Box<dyn Reader + '_>, StoreError> {
-        let state = self.state.read();
-        state.open()?;
-        Ok(Box::new(PastView::open(View(state), moment)?))
-    }
-
-    fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
+impl MemoryStore {
+    fn commit_now(&self, batch: Batch) -> Result<Revision, CommitError> {
         let mut state = self.state.write();
         state.open()?;
         let next = Revision(state.head.0 + 1);
@@ -143,6 +131,24 @@ impl Store for MemoryStore {
         }
         self.expire(&mut state)?;
         Ok(next)
+    }
+}
+
+impl Store for MemoryStore {
+    fn read(&self) -> Result<Box<dyn Reader + '_>, StoreError> {
+        let state = self.state.read();
+        state.open()?;
+        Ok(Box::new(View(state)))
+    }
+
+    fn read_at(&self, moment: Moment) -> Result<Box<dyn Reader + '_>, StoreError> {
+        let state = self.state.read();
+        state.open()?;
+        Ok(Box::new(PastView::open(View(state), moment)?))
+    }
+
+    fn submit(&self, batch: Batch, done: Done) {
+        done(self.commit_now(batch));
     }
 
     fn keep_links(&self, links: &BTreeSet<Link>) -> Result<(), StoreError> {

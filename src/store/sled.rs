@@ -27,7 +27,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
@@ -36,10 +35,10 @@ use super::links::Catalogue;
 use super::past::PastView;
 use super::plan::{Counts, Write};
 use super::view::{Keyspace, View, Visit};
-use super::{Batch, CommitError, Meter, Moment, Observer, Reader, Revision, Stats, Store, StoreError};
+use super::{Batch, Done, Meter, Moment, Observer, Reader, Revision, Stats, Store, StoreError};
 use crate::clock::{Clock, SystemClock};
 use crate::entity::Link;
-use committer::{Committer, Request};
+use committer::{Committer, Reply, Request};
 use engine::Engine;
 use head::Head;
 
@@ -159,17 +158,10 @@ impl Store for SledStore {
         Ok(Box::new(PastView::open(self.view()?, moment)?))
     }
 
-    fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
-        let closed = || StoreError::Stopped(committer::CLOSED.to_owned());
-        let (reply, answer) = mpsc::sync_channel(1);
-        let meter = &self.shared.meter;
-        let started = Instant::now();
-        meter.waiting.inc();
-        let sent = self.requests.send(Request::Commit { batch, reply });
-        let answered = sent.map_err(|_| closed()).and_then(|()| answer.recv().map_err(|_| closed()));
-        meter.waiting.dec();
-        meter.commit_seconds.observe(started.elapsed().as_secs_f64());
-        answered?
+    fn submit(&self, batch: Batch, done: Done) {
+        let reply = Reply::new(done, Arc::clone(&self.shared));
+        // What cannot be sent is dropped, and says by that that the store has ended.
+        let _ = self.requests.send(Request::Commit { batch, reply });
     }
 
     fn keep_links(&self, links: &BTreeSet<Link>) -> Result<(), StoreError> {

@@ -203,7 +203,7 @@ impl Warden {
         let bundle = Bundle::build(source)?;
         self.pass_gate(&bundle)?;
         self.pass_replay(&bundle, flips == Flips::Accept)?;
-        let _gate = self.schema_gate.write();
+        let _closed = self.schema_gate.close();
         let current = self.bundle();
         if expect.is_some_and(|hash| hash != current.hash()) {
             return Err(BundleError::Conflict(current.hash().to_owned()));
@@ -226,7 +226,7 @@ impl Warden {
         self.audit.ready()?;
         self.pass_gate(&bundle)?;
         self.pass_replay(&bundle, false)?;
-        let _gate = self.schema_gate.write();
+        let _closed = self.schema_gate.close();
         self.adopt_schema(&bundle)?;
         self.store.keep_links(bundle.links())?;
         self.swap(bundle);

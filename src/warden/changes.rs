@@ -1,8 +1,10 @@
 //! Changing entities: read under the schema, validated whole, committed together or not at all.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
+use tracing::Instrument;
 
 use super::Warden;
 use crate::audit::Unavailable;
@@ -12,6 +14,8 @@ use crate::store::{Batch, CommitError, Expect, Lookup, Op, Reader, Revision, Sto
 
 /// How often a patch is tried again when others change the same entity meanwhile.
 const RETRIES: usize = 16;
+/// How often a change that does not wait on a thread looks whether it may pass.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// What putting an entity does when its id was deleted before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,22 +109,69 @@ impl Warden {
         let span = tracing::trace_span!(target: "hubwarden::trace", "change", hubwarden.changes = changes.len() as i64);
         let _changing = span.enter();
         self.audit.ready()?;
-        let _gate = self.schema_gate.read();
+        let _pass = self.schema_gate.pass();
         let bundle = self.bundle();
         let mut retries = RETRIES;
         loop {
             let mut batch = self.batch(&bundle, &changes)?;
             batch.append(records.clone());
-            match self.store.commit(batch) {
-                Err(CommitError::Conflict { index, .. }) if retries > 0 && retriable(changes.get(index)) => {
-                    retries -= 1
-                }
-                Err(error) => return Err(error.into()),
-                Ok(revision) => {
-                    self.metrics.changed(changes.len());
-                    self.record_changes(&changes, records.len(), revision)?;
-                    return Ok(revision);
-                }
+            let committed = self.store.commit(batch);
+            if let Some(result) = self.committed(&changes, records.len(), committed, &mut retries) {
+                return result;
+            }
+        }
+    }
+
+    /// As [`Warden::change`], without a thread that waits. Once begun it must run to its end, or a change that was
+    /// made has no record.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub async fn change_async(&self, changes: Vec<Change>) -> Result<Revision, ChangeError> {
+        let span = tracing::trace_span!(target: "hubwarden::trace", "change", hubwarden.changes = changes.len() as i64);
+        self.change_waiting(changes).instrument(span).await
+    }
+
+    async fn change_waiting(&self, changes: Vec<Change>) -> Result<Revision, ChangeError> {
+        self.audit.ready()?;
+        let mut retries = RETRIES;
+        loop {
+            let Some(pass) = self.schema_gate.try_pass() else {
+                tokio::time::sleep(LOOK).await;
+                continue;
+            };
+            let batch = self.batch(&self.bundle(), &changes)?;
+            let (said, heard) = tokio::sync::oneshot::channel();
+            let done = move |result| {
+                drop(pass);
+                // Whoever asked may have gone.
+                drop(said.send(result));
+            };
+            self.store.submit(batch, Box::new(done));
+            let committed = heard.await.unwrap_or_else(|_| Err(StoreError::ended().into()));
+            if let Some(result) = self.committed(&changes, 0, committed, &mut retries) {
+                return result;
+            }
+        }
+    }
+
+    /// What became of a commit; nothing when it is to be tried again.
+    fn committed(
+        &self,
+        changes: &[Change],
+        records: usize,
+        committed: Result<Revision, CommitError>,
+        retries: &mut usize,
+    ) -> Option<Result<Revision, ChangeError>> {
+        match committed {
+            Err(CommitError::Conflict { index, .. }) if *retries > 0 && retriable(changes.get(index)) => {
+                *retries -= 1;
+                None
+            }
+            Err(error) => Some(Err(error.into())),
+            Ok(revision) => {
+                self.metrics.changed(changes.len());
+                Some(self.record_changes(changes, records, revision).map(|()| revision))
             }
         }
     }
@@ -132,7 +183,7 @@ impl Warden {
     /// Nothing was changed: another schema took over meanwhile, or the store refused.
     pub fn load(&self, batch: Batch, schema_hash: &str) -> Result<Revision, ChangeError> {
         self.audit.ready()?;
-        let _gate = self.schema_gate.read();
+        let _pass = self.schema_gate.pass();
         if self.bundle().schema_hash() != schema_hash {
             return Err(ChangeError::SchemaChanged);
         }

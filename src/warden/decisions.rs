@@ -18,6 +18,7 @@ use quick_cache::{Equivalent, Weighter};
 use super::session::Asked;
 use crate::entity::{Record, Uid, Value};
 use crate::pdp::Answer;
+use crate::store::Revision;
 
 /// Numbers that grow with every change of an entity; several entities may share one, so that a change may also seem to
 /// be one of another entity, and never seems to be none.
@@ -95,6 +96,8 @@ pub(super) struct Kept {
     holds: Range<i64>,
     read: Box<[u32]>,
     versions: u64,
+    /// The last revision at which it was found to hold: while that is the head, no number needs to be looked at.
+    seen: AtomicU64,
 }
 
 /// An answer to be kept.
@@ -171,25 +174,26 @@ impl DecisionCache {
     }
 
     /// The answer to a question, if one is kept that holds. Call it while the store is being read at its head.
-    pub fn get(&self, asked: &Asked, bundle: &Arc<str>, now: i64) -> Option<Arc<Kept>> {
+    pub fn get(&self, asked: &Asked, bundle: &Arc<str>, now: i64, head: Revision) -> Option<Arc<Kept>> {
         let kept = self.kept.get(&AskedKey(asked))?;
         let holds = Arc::ptr_eq(&kept.bundle, bundle)
             && kept.holds.contains(&now)
-            && self.versions.sum(&kept.read) == kept.versions;
+            && (kept.seen.load(Ordering::Relaxed) == head.0 || self.versions.sum(&kept.read) == kept.versions);
         if !holds {
             self.stale.fetch_add(1, Ordering::Relaxed);
             return None;
         }
+        kept.seen.store(head.0, Ordering::Relaxed);
         Some(kept)
     }
 
     /// Keeps an answer. Call it while the store is being read at the revision that the answer was made of, its head.
-    pub fn put(&self, asked: &Asked, keep: Keep) {
+    pub fn put(&self, asked: &Asked, keep: Keep, head: Revision) {
         let Keep { bundle, answer, acts_for, holds, mut read } = keep;
         read.sort_unstable();
         read.dedup();
         let versions = self.versions.sum(&read);
-        let kept = Kept { bundle, answer, acts_for, holds, read: read.into(), versions };
+        let kept = Kept { bundle, answer, acts_for, holds, read: read.into(), versions, seen: AtomicU64::new(head.0) };
         let Asked { principal, action, resource, context, entities: _ } = asked.clone();
         self.kept.insert(Key { principal, action, resource, context }, Arc::new(kept));
     }

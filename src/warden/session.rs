@@ -280,7 +280,8 @@ impl Session<'_> {
     fn decide(&self, asked: &Asked, given: Given) -> Result<Decided, AskError> {
         let plain = given == Given::BesideStored && asked.entities.is_empty() && !self.past;
         let cache = Some(&*self.warden.decisions).filter(|cache| plain && cache.is_on());
-        let kept = cache.and_then(|cache| cache.get(asked, self.bundle.shared_hash(), self.at.as_millisecond()));
+        let (bundle, now, head) = (self.bundle.shared_hash(), self.at.as_millisecond(), self.revision());
+        let kept = cache.and_then(|cache| cache.get(asked, bundle, now, head));
         if let Some(kept) = kept {
             let decided = Decided { answer: Arc::clone(&kept.answer), acts_for: kept.acts_for.clone() };
             #[cfg(debug_assertions)]
@@ -301,7 +302,8 @@ impl Session<'_> {
         {
             let (answer, acts_for) = (Arc::clone(&decided.answer), decided.acts_for.clone());
             let bundle = Arc::clone(self.bundle.shared_hash());
-            cache.put(asked, Keep { bundle, answer, acts_for, holds, read: read.places.into_inner() });
+            let keep = Keep { bundle, answer, acts_for, holds, read: read.places.into_inner() };
+            cache.put(asked, keep, self.revision());
         }
         Ok(decided)
     }

@@ -12,12 +12,12 @@ use crate::warden::Change;
 pub async fn answer(call: Call) -> Answered {
     let uid = named(&call)?;
     let asked = call.conditions()?.expect()?;
-    call.blocking(move |call| {
+    call.detached(move |call| async move {
         // Without a condition still: deleting what is not there is a 404, not a change.
         let expect = if asked == Expect::Anything { Expect::Present } else { asked };
         let change = Change::Delete { uid: uid.clone(), expect };
-        let revision = call.warden().change(vec![change]).map_err(|error| refused(error, &uid, asked))?;
-        record::changed(call, &uid.to_string(), 1, revision);
+        let revision = call.warden().change_async(vec![change]).await.map_err(|error| refused(error, &uid, asked))?;
+        record::changed(&call, &uid.to_string(), 1, revision);
         Ok(changed(StatusCode::OK, revision))
     })
     .await

@@ -12,10 +12,10 @@ pub async fn answer(call: Call) -> Answered {
     let uid = named(&call)?;
     let patch = Patch::from_json(&call.json()?)?;
     let expect = call.conditions()?.expect()?;
-    call.blocking(move |call| {
+    call.detached(move |call| async move {
         let change = Change::Patch { uid: uid.clone(), patch, expect };
-        let revision = call.warden().change(vec![change])?;
-        record::changed(call, &uid.to_string(), 1, revision);
+        let revision = call.warden().change_async(vec![change]).await?;
+        record::changed(&call, &uid.to_string(), 1, revision);
         Ok(changed(StatusCode::OK, revision).tagged(revision))
     })
     .await

@@ -17,15 +17,15 @@ pub async fn answer(call: Call) -> Answered {
     let entity = with_uid(call.json()?, &uid)?;
     let expect = call.conditions()?.expect()?;
     let dead = dead(&call)?;
-    call.blocking(move |call| {
+    call.detached(move |call| async move {
         // For the status alone: what must hold is checked in the same step as the change.
         let before = call.warden().session(Api::Native, None)?.entity(&uid)?;
         let status = match before {
             Lookup::Present(_) => StatusCode::OK,
             Lookup::Absent | Lookup::Deleted(_) => StatusCode::CREATED,
         };
-        let revision = call.warden().change(vec![Change::Put { entity, expect, dead }])?;
-        record::changed(call, &uid.to_string(), 1, revision);
+        let revision = call.warden().change_async(vec![Change::Put { entity, expect, dead }]).await?;
+        record::changed(&call, &uid.to_string(), 1, revision);
         Ok(changed(status, revision).tagged(revision))
     })
     .await

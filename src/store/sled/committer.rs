@@ -19,7 +19,7 @@ use crate::entity::{Link, Uid};
 use crate::store::history::{self, History, Oldest};
 use crate::store::links::{self, Catalogue};
 use crate::store::plan::{Bytes, Plan, Write, plan};
-use crate::store::{Batch, CommitError, Revision, StoreError, key};
+use crate::store::{Batch, CommitError, Done, Revision, StoreError, key};
 
 use group::{Group, Planned, may_fit};
 
@@ -43,7 +43,32 @@ const TIDY: u64 = 2_000;
 /// How long to wait for requests before looking for what of the past is due.
 const IDLE: Duration = Duration::from_secs(5);
 
-pub type Reply = SyncSender<Result<Revision, CommitError>>;
+/// Who waits for a batch, and since when.
+pub struct Reply {
+    done: Option<Done>,
+    shared: Arc<Shared>,
+    since: Instant,
+}
+
+impl Reply {
+    pub fn new(done: Done, shared: Arc<Shared>) -> Self {
+        shared.meter.waiting.inc();
+        Self { done: Some(done), shared, since: Instant::now() }
+    }
+
+    fn answer(mut self, result: Result<Revision, CommitError>) {
+        if let Some(done) = self.done.take() {
+            done(result);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.shared.meter.waiting.dec();
+        self.shared.meter.commit_seconds.observe(self.since.elapsed().as_secs_f64());
+    }
+}
 
 pub enum Request {
     Commit { batch: Batch, reply: Reply },
@@ -97,7 +122,7 @@ impl Committer {
                             self.finish(std::mem::take(&mut group));
                         }
                         match self.plan(&group, batch) {
-                            Err(refused) => answer(&reply, Err(refused)),
+                            Err(refused) => reply.answer(Err(refused)),
                             Ok(plan) if plan.fits() => self.add(&mut group, plan, reply),
                             Ok(plan) => {
                                 self.finish(std::mem::take(&mut group));
@@ -272,14 +297,14 @@ impl Committer {
         };
         for (reply, revision) in answers {
             let why = |why: &String| CommitError::Store(StoreError::Stopped(why.clone()));
-            answer(&reply, done.as_ref().map(|()| revision).map_err(why));
+            reply.answer(done.as_ref().map(|()| revision).map_err(why));
         }
     }
 
     /// Commits a batch that is too large for one engine batch.
     fn commit_alone(&mut self, plan: Planned, reply: Reply) {
         let result = self.commit_through_journal(plan);
-        answer(&reply, result);
+        reply.answer(result);
     }
 
     fn commit_through_journal(&mut self, plan: Planned) -> Result<Revision, CommitError> {
@@ -459,9 +484,4 @@ pub fn apply_in_pieces(
 
 fn uids(writes: &[Write]) -> Vec<Uid> {
     writes.iter().filter_map(|write| key::uid(&write.key)).collect()
-}
-
-/// Whoever asked may have gone: that changes nothing.
-fn answer(reply: &Reply, result: Result<Revision, CommitError>) {
-    let _ = reply.send(result);
 }
