@@ -13,7 +13,7 @@ use hubwarden::clock::SystemClock;
 use hubwarden::entity::{Record, Uid};
 use hubwarden::pdp::{Bundle, BundleSource, SourceFile};
 use hubwarden::store::{Batch, MemoryStore};
-use hubwarden::warden::{Api, Asked, BundleOrigin, Warden};
+use hubwarden::warden::{Api, Asked, BundleOrigin, Warden, WardenOptions};
 use serde_json::{Value as Json, json};
 
 const POLICIES: usize = 1_000;
@@ -55,7 +55,9 @@ fn warden(policies: usize) -> Warden {
     };
     let bundle = Bundle::build(source).expect("the policies are valid");
     let store = Arc::new(MemoryStore::new().expect("a new store"));
-    let warden = Warden::new(store, bundle, BundleOrigin::Embedded, Arc::new(SystemClock)).expect("a new store");
+    let options = WardenOptions { decision_cache_bytes: 0, ..WardenOptions::default() };
+    let clock = Arc::new(SystemClock);
+    let warden = Warden::with(store, bundle, BundleOrigin::Embedded, clock, options).expect("a new store");
     let bundle = warden.bundle();
     let parents = |kind: &str, letter: &str| -> Vec<Json> {
         (0..APPLYING).map(|number| json!({"type": kind, "id": format!("{letter}{number}")})).collect()

@@ -60,7 +60,7 @@ fn searches(criterion: &mut Criterion) {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let store = Arc::new(SledStore::open(dir.path(), SledOptions::default()).expect("a new store"));
         let world = World::new(size, 1);
-        let warden = warden(&store, 1 << 29);
+        let warden = warden(&store, 1 << 29, 0);
         populate(&warden, world);
         let asked: Vec<Asked> = world.questions(SEARCHES).map(|(question, _)| question.to_asked()).collect();
         let sets: [(&str, Vec<Open>, bool); 4] = [

@@ -54,6 +54,7 @@ mod tokens;
 mod trace;
 mod who_can;
 mod whoami;
+mod workers;
 
 pub use constant::serve_constant;
 pub use explain::ExplainReply;

@@ -54,9 +54,9 @@ use crate::pdp::Bundle;
 use crate::store::{Revision, Stats, Store, StoreError};
 use cache::FactCache;
 use decisions::DecisionCache;
-use schema_gate::SchemaGate;
 use metrics::Standing;
 use past::PastBundles;
+use schema_gate::SchemaGate;
 use shadow::Shadow;
 
 /// Memory that cached entities may take, in bytes, where nothing else is said.

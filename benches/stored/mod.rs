@@ -30,11 +30,11 @@ pub fn populate(warden: &Warden, world: World) {
     }
 }
 
-/// The hub's policies over a store.
-pub fn warden(store: &Arc<SledStore>, entity_cache_bytes: u64) -> Warden {
+/// The hub's policies over a store, with caches of these bounds.
+pub fn warden(store: &Arc<SledStore>, entity_cache_bytes: u64, decision_cache_bytes: u64) -> Warden {
     let bundle = Bundle::build(embedded()).expect("the hub's bundle");
     let store = Arc::clone(store);
-    let options = WardenOptions { entity_cache_bytes, ..WardenOptions::default() };
+    let options = WardenOptions { entity_cache_bytes, decision_cache_bytes, ..WardenOptions::default() };
     Warden::with(store, bundle, BundleOrigin::Embedded, Arc::new(SystemClock), options)
         .expect("the store fits the schema")
 }

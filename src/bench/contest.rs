@@ -20,6 +20,8 @@ const QUESTIONS: usize = 20_000;
 const BATCHES: usize = 500;
 /// The part of the highest throughput at which latencies are measured.
 const PART: f64 = 0.85;
+/// How many times as many requests are due as came through in the closed loop, to find the limit of the open one.
+const OVERLOAD: f64 = 1.3;
 
 /// How much is asked, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -89,9 +91,13 @@ pub fn http(
     let [_, evaluator] = contenders;
     let highest = outcomes.get(1).map(|rounds| median(rounds.iter().map(Outcome::per_second))).unwrap_or_default();
     let questions = evaluator.questions(world);
-    let rate = highest * PART;
+    say(&format!("{}: as many as come through when more are due", evaluator.name));
+    // Requests that are due cost the client more than those that follow an answer: its own limit counts here.
+    let limit = open(&evaluator.load(&questions, effort, effort.connections), highest * OVERLOAD)?.per_second();
+    let rate = limit * PART;
     say(&format!("{}: {rate:.0} requests a second, which is {:.0} percent", evaluator.name, PART * 100.0));
     let steady = open(&evaluator.load(&questions, effort, effort.connections), rate)?;
+    report.number("most requests of an open loop", limit, "a second");
     report.load(format!("{} at {:.0} %", evaluator.name, PART * 100.0), effort.connections, Some(rate), &steady);
     let at = |quantile| steady.latency.value_at_quantile(quantile) as f64;
     report.ratio_at_most("p99 / p50 at a fixed rate, from when a request was due", at(0.99) / at(0.5).max(1.0), 3.0);

@@ -14,9 +14,7 @@ use crate::audit::{Damaged, Log};
 use crate::clock::Clock;
 use crate::pdp::{Bundle, BundleSource};
 use crate::store::{DataLoss, History, SledOptions, SledStore, Store, StoreError};
-use crate::warden::{
-    BundleError, BundleOrigin, Warden, WardenOptions, embedded, folder, stored_bundle,
-};
+use crate::warden::{BundleError, BundleOrigin, Warden, WardenOptions, embedded, folder, stored_bundle};
 
 /// Where entities are kept when nothing says otherwise.
 const DEFAULT_DIR: &str = "hubwarden-data";

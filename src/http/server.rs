@@ -27,6 +27,7 @@ use super::options::{Limits, ServeOptions};
 use super::page_token::PageTokens;
 use super::pipeline::{Fixed, faces};
 use super::routes::routes;
+use super::workers::Workers;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,8 @@ pub enum ServeError {
     /// The URL is not repeated: it may hold credentials.
     #[error("the public URL {0}")]
     PublicUrl(&'static str),
+    #[error("no thread to serve connections on: {0}")]
+    Thread(io::Error),
     #[error("the limit `{0}` must be at least 1")]
     Limit(&'static str),
     #[error("the operating system gave no randomness: {0}")]
@@ -80,7 +83,8 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let (fixed, router) = faces(&app, routes());
         let face = Face { app, fixed: Arc::new(fixed), router: TowerToHyperService::new(router) };
-        let task = tokio::spawn(accept(listener, face, limits, stopped));
+        let workers = Workers::start().map_err(ServeError::Thread)?;
+        let task = tokio::spawn(accept(listener, face, limits, workers, stopped));
         tracing::info!(%address, url = base_url, "serving");
         if open {
             tracing::warn!(
@@ -135,7 +139,13 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     Ok(())
 }
 
-async fn accept(listener: TcpListener, face: Face, limits: Limits, mut stopped: oneshot::Receiver<()>) {
+async fn accept(
+    listener: TcpListener,
+    face: Face,
+    limits: Limits,
+    workers: Workers,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.connections));
     loop {
@@ -156,11 +166,24 @@ async fn accept(listener: TcpListener, face: Face, limits: Limits, mut stopped: 
                 continue;
             }
         };
-        let connection = graceful.watch(connection(stream, Peer(peer.ip()), &face, &limits));
-        tokio::spawn(async move {
+        // It goes to the runtime of the worker.
+        let stream = match stream.into_std() {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::error!(%error, "a connection could not be handed on");
+                continue;
+            }
+        };
+        let (watcher, face, header_timeout) = (graceful.watcher(), face.clone(), limits.header_timeout);
+        workers.spawn(async move {
             let _permit = permit;
+            let served = async {
+                let stream = TcpStream::from_std(stream)?;
+                watcher.watch(connection(stream, FromPeer { peer: Peer(peer.ip()), face }, header_timeout)).await?;
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+            };
             // What ends a connection early (a reset, a malformed head) is the client's affair.
-            if let Err(error) = connection.await {
+            if let Err(error) = served.await {
                 tracing::debug!(%error, "a connection ended early");
             }
         });
@@ -170,20 +193,20 @@ async fn accept(listener: TcpListener, face: Face, limits: Limits, mut stopped: 
     if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were not finished within {:?}", limits.shutdown_grace);
     }
+    workers.stop().await;
 }
 
 type Connection = http1::Connection<TokioIo<TcpStream>, FromPeer>;
 
-fn connection(stream: TcpStream, peer: Peer, face: &Face, limits: &Limits) -> Connection {
+fn connection(stream: TcpStream, service: FromPeer, header_timeout: Duration) -> Connection {
     // Answers are small and whole: waiting for more to send only costs time.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    let service = FromPeer { peer, face: face.clone() };
     http1::Builder::new()
         .writev(false)
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
+        .header_read_timeout(header_timeout)
         .serve_connection(TokioIo::new(stream), service)
 }
 

@@ -95,9 +95,7 @@ impl Session<'_> {
     /// The credential that a question came with: its subject, or an entity of the context.
     fn credential<'q>(&self, asked: &'q Asked) -> Option<&'q Uid> {
         let in_context = asked.context.values().filter_map(Value::as_entity);
-        std::iter::once(&asked.principal)
-            .chain(in_context)
-            .find(|uid| self.bundle.delegate(uid.type_name()).is_some())
+        std::iter::once(&asked.principal).chain(in_context).find(|uid| self.bundle.delegate(uid.type_name()).is_some())
     }
 
     /// The user for whom a credential asks. It was loaded to answer the question.

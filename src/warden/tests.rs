@@ -203,9 +203,8 @@ fn a_kept_answer_is_the_one_that_deciding_anew_gives() {
                         context: Record::new(),
                         entities: Vec::new(),
                     };
-                    let ask = |warden: &Warden| {
-                        warden.session(Api::Native, None).unwrap().ask(asked.clone()).unwrap().answer
-                    };
+                    let ask =
+                        |warden: &Warden| warden.session(Api::Native, None).unwrap().ask(asked.clone()).unwrap().answer;
                     proptest::prop_assert_eq!(ask(&keeps), ask(&fresh), "{} {}", principal, action);
                 }
             }

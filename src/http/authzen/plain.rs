@@ -216,7 +216,12 @@ mod tests {
             1 => Just("{}"),
         ];
         let context = prop_oneof![
-            Just(r#"{"reason":true}"#), Just("{}"), Just("null"), Just("5"), Just(r#"{"a":1,"a":2}"#), Just("[[{}]]"),
+            Just(r#"{"reason":true}"#),
+            Just("{}"),
+            Just("null"),
+            Just("5"),
+            Just(r#"{"a":1,"a":2}"#),
+            Just("[[{}]]"),
         ];
         let key = prop_oneof![
             20 => Just(None), 1 => Just(Some("subject")), 1 => Just(Some("other")), 1 => Just(Some("evaluations")),
@@ -248,32 +253,33 @@ mod tests {
     fn what_is_read_at_once_is_what_is_read_with_care() {
         let seen = std::cell::Cell::new((0, 0));
         proptest!(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() },
-            |(body in body(), extra in 0..20usize)| {
-                let body = if extra == 0 { format!("{body} x") } else { body };
-                let (read, unread) = seen.get();
-                if let Some(plain) = Plain::read(body.as_bytes()) {
-                    let json = json::parse(body.as_bytes()).unwrap();
-                    let fields = Fields::of_body(&json).unwrap();
-                    let careful = Asking::read(&fields, &fields).unwrap();
-                    prop_assert_eq!(shown(&plain.asking()), shown(&careful));
-                    seen.set((read + 1, unread));
-                } else {
-                    seen.set((read, unread + 1));
-                }
-                let list = format!(r#"{{"evaluations":[{body},{body}]}}"#);
-                let both = Plain::list(list.as_bytes());
-                prop_assert_eq!(both.is_some(), Plain::read(body.as_bytes()).is_some());
-                if let Some(both) = both {
-                    let alone = Plain::read(body.as_bytes()).unwrap();
-                    prop_assert!(both.len() == 2 && both.iter().all(|one| shown(&one.asking()) == shown(&alone.asking())));
-                }
-            });
+        |(body in body(), extra in 0..20usize)| {
+            let body = if extra == 0 { format!("{body} x") } else { body };
+            let (read, unread) = seen.get();
+            if let Some(plain) = Plain::read(body.as_bytes()) {
+                let json = json::parse(body.as_bytes()).unwrap();
+                let fields = Fields::of_body(&json).unwrap();
+                let careful = Asking::read(&fields, &fields).unwrap();
+                prop_assert_eq!(shown(&plain.asking()), shown(&careful));
+                seen.set((read + 1, unread));
+            } else {
+                seen.set((read, unread + 1));
+            }
+            let list = format!(r#"{{"evaluations":[{body},{body}]}}"#);
+            let both = Plain::list(list.as_bytes());
+            prop_assert_eq!(both.is_some(), Plain::read(body.as_bytes()).is_some());
+            if let Some(both) = both {
+                let alone = Plain::read(body.as_bytes()).unwrap();
+                prop_assert!(both.len() == 2 && both.iter().all(|one| shown(&one.asking()) == shown(&alone.asking())));
+            }
+        });
         assert!(seen.get().0 > 300 && seen.get().1 > 300, "{:?}", seen.get());
     }
 
     #[test]
     fn a_list_that_says_more_than_its_questions_is_read_with_care() {
-        let question = r#"{"subject":{"type":"user","id":"a"},"action":{"name":"x"},"resource":{"type":"repo","id":"r"}}"#;
+        let question =
+            r#"{"subject":{"type":"user","id":"a"},"action":{"name":"x"},"resource":{"type":"repo","id":"r"}}"#;
         assert!(Plain::list(format!(r#"{{"evaluations":[{question}]}}"#).as_bytes()).is_some());
         for body in [
             format!(r#"{{"evaluations":[{question}],"options":{{}}}}"#),
