@@ -34,6 +34,10 @@ pub const CLOSED: &str = "it was closed";
 
 /// The most batches that share one sync.
 const GROUP: usize = 256;
+/// When so many batches shared the last sync, others are about to come: a sync costs as much for one as for all.
+const SIBLINGS: usize = 5;
+/// How long they are waited for. Not on the queue, where each of them would wake this thread.
+const GATHER: Duration = Duration::from_millis(1);
 /// Revisions between two sidecars.
 const CHECKPOINT: u64 = 1024;
 /// Records of the past that may go with a group, beside as many as it added.
@@ -89,6 +93,8 @@ pub struct Committer {
     clock: Arc<dyn Clock>,
     /// The oldest part of the past, once it was looked for.
     oldest: Option<Oldest>,
+    /// How many batches shared the last sync.
+    siblings: usize,
 }
 
 impl Committer {
@@ -106,12 +112,15 @@ impl Committer {
         };
         let head = Head { store_id, revision, counts, indexed: true, past };
         let step = indexing::FIRST;
-        Self { shared, engine, lock, head, checkpoint: revision, links, step, history, clock, oldest: None }
+        Self { shared, engine, lock, head, checkpoint: revision, links, step, history, clock, oldest: None, siblings: 0 }
     }
 
     /// Serves requests until one closes the store or all senders are gone.
     pub fn run(mut self, inbox: &Receiver<Request>) {
         while let Some(first) = self.next(inbox) {
+            if self.siblings >= SIBLINGS {
+                std::thread::sleep(GATHER);
+            }
             let mut group = Group::default();
             let waiting = std::iter::once(first).chain(inbox.try_iter().take(GROUP - 1));
             for request in waiting {
@@ -275,6 +284,7 @@ impl Committer {
         if answers.is_empty() {
             return;
         }
+        self.siblings = answers.len();
         let added = writes.keys().filter(|key| history::is_of_past(key)).count() as u64;
         self.shared.meter.group.observe(answers.len() as f64);
         let done = if pieces.is_empty() {
