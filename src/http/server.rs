@@ -29,6 +29,9 @@ use super::pipeline::{Fixed, faces};
 use super::routes::routes;
 use super::workers::Workers;
 
+/// How often a server that stops looks whether all work is done.
+const LOOK: Duration = Duration::from_millis(2);
+
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -190,7 +193,14 @@ async fn accept(
     }
     drop(listener);
     tracing::info!("stopping: finishing what is in flight");
-    if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown()).await.is_err() {
+    let finished = async {
+        graceful.shutdown().await;
+        // Work whose client has gone ends, too: a change is not left without its record.
+        while face.app.in_flight() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    if tokio::time::timeout(limits.shutdown_grace, finished).await.is_err() {
         tracing::warn!("some requests were not finished within {:?}", limits.shutdown_grace);
     }
     workers.stop().await;

@@ -138,7 +138,7 @@ const MIDNIGHT: &str = "2026-06-01T00:00:00Z";
 /// What happens between two questions.
 #[derive(Clone, Debug)]
 enum Event {
-    Change(Change),
+    Change(Box<Change>),
     /// Minutes after midnight; it may go back.
     Clock(i64),
     /// The hub's bundle, or one whose token policies have another comment.
@@ -149,11 +149,11 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     let visibility = prop_oneof![Just("private"), Just("public")];
     prop_oneof![
-        visibility.prop_map(|visibility| Event::Change(put(alices_model(visibility)))),
-        (0..10i64).prop_map(|expires| Event::Change(put(read_token(expires)))),
-        proptest::sample::select(vec!["alice", "bob"]).prop_map(|id| Event::Change(put(user(id)))),
+        visibility.prop_map(|visibility| Event::Change(put(alices_model(visibility)).into())),
+        (0..10i64).prop_map(|expires| Event::Change(put(read_token(expires)).into())),
+        proptest::sample::select(vec!["alice", "bob"]).prop_map(|id| Event::Change(put(user(id)).into())),
         proptest::sample::select(vec!["Hub::AccessToken::\"t1\"", "Hub::Repo::\"models/alice/m1\""])
-            .prop_map(|gone| Event::Change(Change::Delete { uid: uid(gone), expect: Expect::Anything })),
+            .prop_map(|gone| Event::Change(Box::new(Change::Delete { uid: uid(gone), expect: Expect::Anything }))),
         (0..10i64).prop_map(Event::Clock),
         any::<bool>().prop_map(Event::Bundle),
         Just(Event::Nothing),
@@ -175,11 +175,11 @@ fn a_kept_answer_is_the_one_that_deciding_anew_gives() {
         .run(&event(), |event| {
             match event {
                 Event::Change(mut change) => {
-                    if let Change::Put { dead, .. } = &mut change {
+                    if let Change::Put { dead, .. } = &mut *change {
                         *dead = DeadId::Revive;
                     }
                     // Deleting what is not there is refused, and changes nothing.
-                    let _ = keeps.change(vec![change]);
+                    let _ = keeps.change(vec![*change]);
                 }
                 Event::Clock(minutes) => {
                     let at = MIDNIGHT.parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_mins(minutes);

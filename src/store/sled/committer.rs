@@ -112,7 +112,19 @@ impl Committer {
         };
         let head = Head { store_id, revision, counts, indexed: true, past };
         let step = indexing::FIRST;
-        Self { shared, engine, lock, head, checkpoint: revision, links, step, history, clock, oldest: None, siblings: 0 }
+        Self {
+            shared,
+            engine,
+            lock,
+            head,
+            checkpoint: revision,
+            links,
+            step,
+            history,
+            clock,
+            oldest: None,
+            siblings: 0,
+        }
     }
 
     /// Serves requests until one closes the store or all senders are gone.
