@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use super::BenchError;
 use super::client::{Connection, Verdict};
 use super::contest::{Contender, Effort};
-use super::load::{Load, Outcome, Script, closed, histogram, nanos, open};
+use super::load::{COARSE, Load, Outcome, Script, closed, histogram, nanos, open};
 use super::report::Report;
 use super::site::Say;
 use super::world::World;
@@ -60,7 +60,7 @@ pub fn changes(
         let how = rate.map_or("as fast as they are answered".to_owned(), |rate| format!("{rate:.0} changes a second"));
         say(&format!("{size} entities: decisions beside {writers} writers, {how}"));
         let (beside, written) = std::thread::scope(|scope| {
-            let written = scope.spawn(|| rate.map_or_else(|| closed(&writing), |rate| open(&writing, rate)));
+            let written = scope.spawn(|| rate.map_or_else(|| closed(&writing), |rate| open(&writing, rate, COARSE)));
             let beside = closed(&decisions);
             let written = written.join().unwrap_or_else(|_| Err(BenchError::Failed("the writers stopped".to_owned())));
             Ok::<_, BenchError>((beside?, without_cpu(written?)))

@@ -24,8 +24,10 @@ use crate::process::cpu_seconds;
 
 /// Nothing is measured more slowly than that.
 const SLOWEST: Duration = Duration::from_secs(120);
-/// How often an open loop looks which requests are due: half of it is added to their latencies.
-const TICK: Duration = Duration::from_micros(200);
+/// How often an open loop looks which requests are due, where their latencies count: half of it is added to them.
+pub const FINE: Duration = Duration::from_micros(200);
+/// The same where only the rate counts: whoever wakes up takes a processor from somebody.
+pub const COARSE: Duration = Duration::from_millis(4);
 /// How long an open loop goes on when the server does not keep up.
 const OVERTIME: Duration = Duration::from_secs(5);
 
@@ -82,7 +84,7 @@ impl Script {
 }
 
 impl Outcome {
-    fn new(is_open: bool) -> Self {
+    pub(super) fn new(is_open: bool) -> Self {
         Self {
             latency: histogram(),
             service: is_open.then(histogram),
@@ -202,7 +204,7 @@ impl Schedule {
     }
 
     /// Hands out permits when they are due. A thread of its own: timers of the runtime are a thousand times too coarse.
-    fn pace(&self, connections: usize) {
+    fn pace(&self, connections: usize, tick: Duration) {
         let mut released = 0;
         while released < self.count {
             let elapsed = self.start.elapsed().as_secs_f64();
@@ -210,18 +212,18 @@ impl Schedule {
             self.due.add_permits(usize::try_from(due - released).unwrap_or_default());
             released = due;
             // Waking up for each request would take as much of the processor as sending it.
-            std::thread::sleep(self.due_at(released).saturating_duration_since(Instant::now()).max(TICK));
+            std::thread::sleep(self.due_at(released).saturating_duration_since(Instant::now()).max(tick));
         }
         // And one for each connection, to see that there is nothing more.
         self.due.add_permits(connections);
     }
 }
 
-/// Asks `rate` times a second.
+/// Asks `rate` times a second; what is due is looked at every `tick`.
 ///
 /// # Errors
 /// A server that cannot be reached.
-pub fn open(load: &Load, rate: f64) -> Result<Outcome, BenchError> {
+pub fn open(load: &Load, rate: f64, tick: Duration) -> Result<Outcome, BenchError> {
     let interval = 1.0 / rate.max(1.0);
     let warm_up = load.warm_up.as_secs_f64();
     let schedule = Arc::new(Schedule {
@@ -236,7 +238,7 @@ pub fn open(load: &Load, rate: f64) -> Result<Outcome, BenchError> {
     let until = from + load.duration;
     let pacer = Arc::clone(&schedule);
     let connections = load.scripts.len();
-    let pacer = std::thread::spawn(move || pacer.pace(connections));
+    let pacer = std::thread::spawn(move || pacer.pace(connections, tick));
     let outcome = measured(load, from, true, |outcome| {
         let open = |script: &Script| {
             open_connection(load.address, script.clone(), Arc::clone(&schedule), until, Rc::clone(outcome))
