@@ -10,6 +10,7 @@ mod cache;
 mod changes;
 mod decisions;
 mod explain;
+mod facts;
 mod keys;
 mod metrics;
 mod past;

@@ -9,7 +9,8 @@ use serde::Serialize;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-use super::session::{AskError, Asked, Given, Ruling, Session};
+use super::facts::Given;
+use super::session::{AskError, Asked, Ruling, Session};
 use crate::pdp::{Bundle, ClauseValue, Keyword, PolicyOutcome, PolicyTrace, Remedy};
 
 /// An answer and why it is that.

@@ -11,8 +11,9 @@ use smol_str::SmolStr;
 use uuid::Uuid;
 
 use super::Warden;
+use super::facts::{Given, SessionFacts};
 use super::search::{Laid, Open, PageOf, SearchError, Way};
-use super::session::{Api, AskError, Session, SessionFacts};
+use super::session::{Api, AskError, Session};
 use crate::entity::{Record, Uid, Value};
 use crate::pdp::{Bundle, DecideError, Fact, Facts, FactsError, Question};
 use crate::store::Revision;
@@ -90,7 +91,7 @@ impl Warden {
         self.audit().ready().map_err(AskError::from)?;
         let session = self.session(api, None)?;
         let (bundle, revision) = (Arc::clone(&session.bundle), session.revision());
-        let acts_for = acts_for(&bundle, &session.facts(&[])?, credential)?;
+        let acts_for = acts_for(&bundle, &session.facts(&[], Given::BesideStored)?, credential)?;
         drop(session);
         let mut actions = bundle.reaches(credential.type_name());
         actions.sort_by_key(|(action, _)| std::cmp::Reverse(bundle.harm(action)));
@@ -176,7 +177,7 @@ impl Tally {
         results: Vec<Uid>,
     ) -> Result<(), SearchError> {
         let bundle = session.bundle();
-        let facts = session.facts(&[])?;
+        let facts = session.facts(&[], Given::BesideStored)?;
         for resource in results {
             let counted = match may_anyone(session, &facts, action, &resource)? {
                 true => &mut self.anyone,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::session::{Given, SessionFacts};
+use super::facts::{Given, SessionFacts};
 use crate::pdp::{Answer, Bundle, DecideError, Fact, Facts, Flip, Prepared, between};
 use crate::store::{Moment, Store, StoreError};
 use question::{Recorded, Skipped, recorded};
@@ -189,7 +189,7 @@ fn again(
             let prepared = Prepared::new(entity).map_err(|_| Skipped::Malformed)?;
             extra.insert(uid, Fact::Present(Arc::new(prepared)));
         }
-        let facts = SessionFacts::uncached(&*reader, extra, given);
+        let facts = SessionFacts::new(&*reader, None, extra, given);
         decided(bundle.decide(&question, &facts as &dyn Facts))
     };
     let after = decide(policies)?;

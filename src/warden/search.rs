@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-use super::session::{AskError, Session, SessionError, SessionFacts};
+use super::facts::{Given, SessionFacts};
+use super::session::{AskError, Session, SessionError};
 use crate::entity::{Entity, Record, Uid};
 use crate::pdp::{
     Bundle, Candidates, DecideError, Fact, Facts, FactsError, PrepareError, Prepared, Question, Side, Sought,
@@ -238,7 +239,7 @@ impl Session<'_> {
 
 impl Run<'_> {
     fn slice(&mut self, session: &Session, until: Instant) -> Result<Ended, SearchError> {
-        let mut facts = session.facts(&self.laid.known)?;
+        let mut facts = session.facts(&self.laid.known, Given::BesideStored)?;
         let mut cursor = match self.cursor.take() {
             Some(cursor) => cursor,
             None => self.cursor(session, &mut facts)?,

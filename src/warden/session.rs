@@ -1,6 +1,6 @@
 //! Asking: one bundle and one store revision, for one question or a batch of them.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +12,12 @@ use uuid::Uuid;
 
 use super::Warden;
 use super::cache::FactCache;
-use super::decisions::{DecisionCache, Keep, Versions};
+use super::decisions::{DecisionCache, Keep};
+use super::facts::{Given, Read, SessionFacts};
 use crate::audit::Unavailable;
 use crate::clock::rfc3339;
 use crate::entity::{Entity, Record, Uid};
-use crate::pdp::{
-    Ancestors, Answer, Bundle, DecideError, Fact, Facts, FactsError, Lasting, PrepareError, Prepared, Question, Reason,
-};
+use crate::pdp::{Answer, Bundle, DecideError, Fact, Lasting, PrepareError, Prepared, Question, Reason};
 use crate::store::{ListQuery, Lookup, Moment, Reader, Revision, Store, StoreError, Stored, Table};
 
 /// Through which face a question came, as metrics and records name it.
@@ -212,8 +211,7 @@ impl Session<'_> {
 
     /// The question of a session, and the facts that it is decided on.
     pub(super) fn prepared(&self, asked: &Asked, given: Given) -> Result<(Question, SessionFacts<'_>), PrepareError> {
-        let facts = SessionFacts { given, ..self.facts(&asked.entities)? };
-        Ok((self.question(asked), facts))
+        Ok((self.question(asked), self.facts(&asked.entities, given)?))
     }
 
     fn question(&self, asked: &Asked) -> Question {
@@ -221,14 +219,13 @@ impl Session<'_> {
         Question { principal, action, resource, context, now: self.now().clone() }
     }
 
-    /// What is stored, behind entities that stand before it.
-    pub(super) fn facts(&self, before: &[Entity]) -> Result<SessionFacts<'_>, PrepareError> {
+    /// What is stored, behind entities that stand before it or instead of it.
+    pub(super) fn facts(&self, brought: &[Entity], given: Given) -> Result<SessionFacts<'_>, PrepareError> {
         let mut extra = HashMap::new();
-        for entity in before {
+        for entity in brought {
             extra.insert(entity.uid.clone(), Fact::Present(Arc::new(Prepared::new(entity.clone())?)));
         }
-        let (reader, cache) = (self.reader.as_ref(), self.cache());
-        Ok(SessionFacts { reader, cache, extra, given: Given::BesideStored, asked: Cell::new(0), read: None })
+        Ok(SessionFacts::new(self.reader.as_ref(), self.cache(), extra, given))
     }
 
     pub(super) fn reader(&self) -> &dyn Reader {
@@ -293,7 +290,7 @@ impl Session<'_> {
 
     fn decide_anew(&self, asked: &Asked, given: Given, cache: Option<&DecisionCache>) -> Result<Decided, AskError> {
         let (question, mut facts) = self.prepared(asked, given)?;
-        facts.read = cache.map(|cache| Read { versions: cache.versions(), places: RefCell::default() });
+        facts.read = cache.map(|cache| Read::new(cache.versions()));
         let Lasting { answer, holds } = self.bundle.decide_lasting(&question, &facts)?;
         let decided = Decided { answer: Arc::new(answer), acts_for: self.acts_for(&asked.principal, &facts) };
         self.warden.metrics.sliced(facts.asked.get());
@@ -302,7 +299,7 @@ impl Session<'_> {
         {
             let (answer, acts_for) = (Arc::clone(&decided.answer), decided.acts_for.clone());
             let bundle = Arc::clone(self.bundle.shared_hash());
-            let keep = Keep { bundle, answer, acts_for, holds, read: read.places.into_inner() };
+            let keep = Keep { bundle, answer, acts_for, holds, read: read.into_places() };
             cache.put(asked, keep, self.revision());
         }
         Ok(decided)
@@ -374,109 +371,6 @@ impl Session<'_> {
 struct Decided {
     answer: Arc<Answer>,
     acts_for: Option<Uid>,
-}
-
-/// Which entities were looked at, there or not.
-struct Read<'a> {
-    versions: &'a Versions,
-    places: RefCell<Vec<u32>>,
-}
-
-impl Read<'_> {
-    fn note(&self, uid: &Uid) {
-        self.places.borrow_mut().push(self.versions.place(uid));
-    }
-}
-
-/// The facts of a session: request-scoped entities first, then built ones, then the store.
-pub(super) struct SessionFacts<'a> {
-    reader: &'a dyn Reader,
-    /// `None` for the past.
-    cache: Option<&'a FactCache>,
-    extra: HashMap<Uid, Fact>,
-    given: Given,
-    /// How many facts were asked for: each once, by a decision.
-    asked: Cell<u64>,
-    /// Noted for an answer that may be kept.
-    read: Option<Read<'a>>,
-}
-
-impl<'a> SessionFacts<'a> {
-    /// Facts that are read anew, each for itself.
-    pub fn uncached(reader: &'a dyn Reader, extra: HashMap<Uid, Fact>, given: Given) -> Self {
-        Self { reader, cache: None, extra, given, asked: Cell::new(0), read: None }
-    }
-
-    /// What came with the question, and what it stands for.
-    pub fn brought(&self) -> (&HashMap<Uid, Fact>, Given) {
-        (&self.extra, self.given)
-    }
-}
-
-impl SessionFacts<'_> {
-    /// From now on, another entity than before stands before the stored ones, besides `always`.
-    pub(super) fn only(&mut self, always: &[Entity], entity: Prepared) {
-        self.extra.retain(|uid, _| always.iter().any(|entity| entity.uid == *uid));
-        self.extra.entry(entity.entity().uid.clone()).or_insert_with(|| Fact::Present(Arc::new(entity)));
-    }
-}
-
-/// What the entities of a question stand for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Given {
-    BesideStored,
-    InsteadOfStored,
-}
-
-impl Facts for SessionFacts<'_> {
-    fn fact(&self, uid: &Uid) -> Result<Fact, FactsError> {
-        self.asked.set(self.asked.get() + 1);
-        if let Some(read) = &self.read {
-            read.note(uid);
-        }
-        if let Some(fact) = self.extra.get(uid) {
-            return Ok(fact.clone());
-        }
-        if self.given == Given::InsteadOfStored {
-            return Ok(Fact::Absent);
-        }
-        if let Some(fact) = self.cache.and_then(|cache| cache.get(uid)) {
-            return Ok(fact);
-        }
-        let fact = match self.reader.get(uid).map_err(|error| FactsError(Box::new(error)))? {
-            Lookup::Present(stored) => {
-                // What the store holds was admitted when it was put there, and when the schema changed.
-                Fact::Present(Arc::new(Prepared::admitted(stored.entity)))
-            }
-            Lookup::Deleted(_) => Fact::Deleted,
-            Lookup::Absent => Fact::Absent,
-        };
-        if let Some(cache) = self.cache {
-            cache.put(uid, &fact);
-        }
-        Ok(fact)
-    }
-
-    fn ancestors(
-        &self,
-        uid: &Uid,
-        find: &mut dyn FnMut() -> Result<Ancestors, FactsError>,
-    ) -> Result<Arc<Ancestors>, FactsError> {
-        if !self.extra.is_empty() || self.given == Given::InsteadOfStored {
-            return find().map(Arc::new);
-        }
-        if let Some(ancestors) = self.cache.and_then(|cache| cache.ancestors(uid)) {
-            if let Some(read) = &self.read {
-                std::iter::once(uid).chain(ancestors.list()).for_each(|uid| read.note(uid));
-            }
-            return Ok(ancestors);
-        }
-        let ancestors = Arc::new(find()?);
-        if let Some(cache) = self.cache {
-            cache.put_ancestors(uid, &ancestors);
-        }
-        Ok(ancestors)
-    }
 }
 
 /// Reads a store page by page, a fresh view for each page, so that writers are never held up for long.

@@ -18,8 +18,9 @@ use uuid::Uuid;
 
 use super::Warden;
 use super::bundle::{BundleError, Failure};
+use super::facts::{Given, SessionFacts};
 use super::metrics::Metrics;
-use super::session::{Given, Ruling, SessionFacts};
+use super::session::Ruling;
 use super::source::folder;
 use crate::clock::Clock;
 use crate::entity::Uid;
@@ -282,7 +283,7 @@ fn decide(bundle: &Bundle, store: &dyn Store, offer: &Offer) -> Result<(Answer, 
             store.read_at(Moment::Revision(offer.revision)).map_err(drop)?
         }
     };
-    let facts = SessionFacts::uncached(&*reader, offer.extra.clone(), offer.given);
+    let facts = SessionFacts::new(&*reader, None, offer.extra.clone(), offer.given);
     let answer = bundle.decide(&offer.question, &facts).map_err(drop)?;
     let difference = between(&offer.answer, &answer);
     Ok((answer, difference))

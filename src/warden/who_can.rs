@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use smol_str::SmolStr;
 
+use super::facts::Given;
 use super::search::{Laid, Open, PageOf, SearchError, Way};
-use super::session::{Asked, Given, Session};
+use super::session::{Asked, Session};
 use crate::entity::{Record, Uid, Value};
 use crate::pdp::{Bundle, Fact, Facts, GrantStep};
 use crate::store::Revision;
