@@ -5,13 +5,14 @@
 //! shared, revisions have no gaps, and nobody reads what a power cut could take back.
 
 mod group;
+mod request;
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
@@ -19,9 +20,10 @@ use crate::entity::{Link, Uid};
 use crate::store::history::{self, History, Oldest};
 use crate::store::links::{self, Catalogue};
 use crate::store::plan::{Bytes, Plan, Write, plan};
-use crate::store::{Batch, CommitError, Done, Revision, StoreError, key};
+use crate::store::{Batch, CommitError, Revision, StoreError, key};
 
 use group::{Group, Planned, may_fit};
+pub use request::{Reply, Request};
 
 use super::engine::{BATCH_BYTES, BATCH_OPS, Engine, EngineBatch};
 use super::head::Head;
@@ -46,39 +48,6 @@ const EXPIRE: u64 = 200;
 const TIDY: u64 = 2_000;
 /// How long to wait for requests before looking for what of the past is due.
 const IDLE: Duration = Duration::from_secs(5);
-
-/// Who waits for a batch, and since when.
-pub struct Reply {
-    done: Option<Done>,
-    shared: Arc<Shared>,
-    since: Instant,
-}
-
-impl Reply {
-    pub fn new(done: Done, shared: Arc<Shared>) -> Self {
-        shared.meter.waiting.inc();
-        Self { done: Some(done), shared, since: Instant::now() }
-    }
-
-    fn answer(mut self, result: Result<Revision, CommitError>) {
-        if let Some(done) = self.done.take() {
-            done(result);
-        }
-    }
-}
-
-impl Drop for Reply {
-    fn drop(&mut self) {
-        self.shared.meter.waiting.dec();
-        self.shared.meter.commit_seconds.observe(self.since.elapsed().as_secs_f64());
-    }
-}
-
-pub enum Request {
-    Commit { batch: Batch, reply: Reply },
-    KeepLinks { links: BTreeSet<Link>, reply: SyncSender<Result<(), StoreError>> },
-    Close { reply: SyncSender<Result<(), StoreError>> },
-}
 
 pub struct Committer {
     shared: Arc<Shared>,
