@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value as Json;
 
 use super::asking::{Asking, Side};
@@ -25,12 +25,12 @@ pub struct Plain<'a> {
 impl<'a> Plain<'a> {
     /// A body that is one plain question.
     pub fn read(body: &'a [u8]) -> Option<Self> {
-        whole(body, Question)
+        serde_json::from_slice(body).ok()
     }
 
     /// A body that is a list of plain questions.
     pub fn list(body: &'a [u8]) -> Option<Vec<Self>> {
-        whole(body, Questions).filter(|questions| !questions.is_empty())
+        serde_json::from_slice(body).ok().map(|List(questions)| questions).filter(|questions| !questions.is_empty())
     }
 
     pub fn asking(&self) -> Asking<'_> {
@@ -43,13 +43,6 @@ impl<'a> Plain<'a> {
             context: self.context.as_ref(),
         }
     }
-}
-
-fn whole<'a, S: DeserializeSeed<'a>>(body: &'a [u8], seed: S) -> Option<S::Value> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let read = seed.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
-    Some(read)
 }
 
 /// An object with these names and no others, each once and with a text.
@@ -86,15 +79,13 @@ impl<'a, const N: usize> Visitor<'a> for Texts<N> {
     }
 }
 
-struct Question;
-
-impl<'a> DeserializeSeed<'a> for Question {
-    type Value = Plain<'a>;
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
+impl<'a> Deserialize<'a> for Plain<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Question)
     }
 }
+
+struct Question;
 
 impl<'a> Visitor<'a> for Question {
     type Value = Plain<'a>;
@@ -123,59 +114,29 @@ impl<'a> Visitor<'a> for Question {
     }
 }
 
-struct Questions;
+/// An object of questions and nothing else.
+struct List<'a>(Vec<Plain<'a>>);
 
-impl<'a> DeserializeSeed<'a> for Questions {
-    type Value = Vec<Plain<'a>>;
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
+impl<'a> Deserialize<'a> for List<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Questions)
     }
 }
 
+struct Questions;
+
 impl<'a> Visitor<'a> for Questions {
-    type Value = Vec<Plain<'a>>;
+    type Value = List<'a>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("questions")
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        match map.next_key::<&str>()? {
-            Some("evaluations") => {}
-            _ => return Err(unread()),
+        match map.next_entry::<&str, Vec<Plain>>()? {
+            Some(("evaluations", questions)) if map.next_key::<&str>()?.is_none() => Ok(List(questions)),
+            _ => Err(unread()),
         }
-        let questions = map.next_value_seed(List)?;
-        match map.next_entry::<IgnoredAny, IgnoredAny>()? {
-            None => Ok(questions),
-            Some(_) => Err(unread()),
-        }
-    }
-}
-
-struct List;
-
-impl<'a> DeserializeSeed<'a> for List {
-    type Value = Vec<Plain<'a>>;
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'a> Visitor<'a> for List {
-    type Value = Vec<Plain<'a>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of questions")
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut questions = Vec::new();
-        while let Some(question) = seq.next_element_seed(Question)? {
-            questions.push(question);
-        }
-        Ok(questions)
     }
 }
 
