@@ -109,7 +109,7 @@ impl Metrics {
         r.register("decisions", "Answered questions", Decisions(Arc::clone(&self.answers)));
         let durations = DecisionDurations(Arc::clone(&self.answers));
         r.register_with_unit("decision_duration", "Time to answer", Unit::Seconds, durations);
-        r.register("slice_entities", "Entities that one question needed", self.slices.clone());
+        r.register("slice_entities", "Entities that one question needed that was decided anew", self.slices.clone());
         r.register("http_requests", "Requests", Requests(Arc::clone(&self.routes)));
         let durations = RequestDurations(Arc::clone(&self.routes));
         r.register_with_unit("http_request_duration", "Time from head to answer", Unit::Seconds, durations);
