@@ -3,7 +3,7 @@
 use hubwarden::http::{ServeError, ServeOptions, Server};
 use hubwarden::warden::Scope;
 
-use crate::http_support::{World, bearer, hub};
+use crate::http_support::{World, bearer, hub, key_id};
 
 fn refused_to_start(listen: &str, keys: bool) -> Option<ServeError> {
     let warden = World::notes().warden();
@@ -73,7 +73,7 @@ fn with_keys_the_host_may_be_any_name() {
 fn a_key_that_is_not_quite_one_is_refused() {
     let served = World::notes().serve();
     let key = served.all();
-    let id = key.split('_').nth(1).unwrap();
+    let id = key_id(&key);
     let mut other = key.clone();
     other.pop();
     for value in [
@@ -103,7 +103,7 @@ fn a_key_that_is_not_quite_one_is_refused() {
 fn a_deleted_key_is_refused_from_the_next_request_on() {
     let served = World::notes().serve();
     let (admin, other) = (served.key(&[Scope::Admin]), served.key(&[Scope::Read]));
-    let id = other.split('_').nth(1).unwrap();
+    let id = key_id(&other);
     assert_eq!(served.get(&other, "/v1/entities").status, 200);
     assert_eq!(served.send("DELETE", &format!("/v1/keys/{id}"), &[("Authorization", &bearer(&admin))], "").status, 200);
     assert_eq!(served.get(&other, "/v1/entities").status, 401);

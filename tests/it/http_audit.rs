@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use crate::http_lessons::change;
-use crate::http_support::{Got, Served, World, bearer};
+use crate::http_support::{Got, Served, World, bearer, key_id, key_secret};
 
 /// A server with a decision log.
 pub struct Logged {
@@ -49,7 +49,7 @@ impl Logged {
     }
 
     fn key_id(&self) -> &str {
-        self.key.split('_').nth(1).unwrap()
+        key_id(&self.key)
     }
 
     /// Everything that the log holds.
@@ -177,7 +177,7 @@ fn no_value_of_a_key_or_a_token_gets_into_the_log() {
     assert_eq!(logged.records("reason=invalid_token").len(), 1);
     assert_eq!(logged.records(&format!("token={}&kind=decision", made["token"]["id"].as_str().unwrap())).len(), 1);
     let text = logged.text();
-    for secret in [token, "deadvalue", logged.key.splitn(3, '_').nth(2).unwrap()] {
+    for secret in [token, "deadvalue", key_secret(&logged.key)] {
         assert!(!text.contains(secret), "{secret}");
     }
 }

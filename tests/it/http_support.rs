@@ -253,3 +253,13 @@ impl Drop for Served {
 pub fn bearer(key: &str) -> String {
     format!("Bearer {key}")
 }
+
+/// The id within the value of a key, `hwk_<id>_<secret>`.
+pub fn key_id(value: &str) -> &str {
+    value.split('_').nth(1).unwrap()
+}
+
+/// The secret within the value of a key; it may hold `_` itself.
+pub fn key_secret(value: &str) -> &str {
+    value.splitn(3, '_').nth(2).unwrap()
+}

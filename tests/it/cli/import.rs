@@ -4,6 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
+use crate::http_support::key_secret;
 use crate::program::{Run, hubwarden, repository, run, run_with};
 
 /// A folder whose configuration names the document-sharing example and a store.
@@ -143,7 +144,7 @@ fn a_keys_value_is_shown_once_and_nowhere_else() {
     assert!(value.starts_with("hwk_"), "{value}");
     assert!(!created.stderr.contains(value));
     let listed = run(folder.path(), &["key", "list"]);
-    let secret = value.splitn(3, '_').nth(2).unwrap();
+    let secret = key_secret(value);
     assert!(listed.stdout.contains("evaluate,read  ci") && !listed.stdout.contains(secret), "{}", listed.stdout);
     let id = listed.stdout.split(' ').next().unwrap();
     assert_eq!(run(folder.path(), &["key", "delete", id]).code, 0);
