@@ -1,5 +1,7 @@
 //! Importing into a store in a folder.
 
+use std::sync::mpsc::sync_channel;
+
 use super::progress::Progress;
 use super::read::Groups;
 use super::{Mode, Outcome, SHOWN, refused};
@@ -59,22 +61,34 @@ impl Local<'_> {
         }
     }
 
-    /// Group by group, without what cannot be stored.
+    /// Group by group, without what cannot be stored. A thread reads the next group while one is committed.
     fn each(&self, source: Source) -> Result<Outcome, Failure> {
         let name = source.name.clone();
         let mut outcome = Outcome { imported: 0, skipped: Vec::new(), revision: self.warden.revision()?.0 };
-        for group in Groups::new(source, self.bundle) {
-            let mut stored = Vec::new();
-            for parsed in group.map(|parsed| parsed) {
-                outcome.skipped.extend(parsed.faults);
-                stored.extend(parsed.lines.into_iter().zip(parsed.entities));
+        let bundle = self.bundle;
+        std::thread::scope(|scope| {
+            let (sender, groups) = sync_channel(0);
+            scope.spawn(move || {
+                for group in Groups::new(source, bundle) {
+                    // Nobody receives any more once an import gave up.
+                    if sender.send(group.map(|parsed| parsed)).is_err() {
+                        return;
+                    }
+                }
+            });
+            for group in groups {
+                let mut stored = Vec::new();
+                for parsed in group {
+                    outcome.skipped.extend(parsed.faults);
+                    stored.extend(parsed.lines.into_iter().zip(parsed.entities));
+                }
+                self.without_dead(&mut stored, &name, &mut outcome.skipped)?;
+                outcome.revision = self.commit(&mut stored, &name, &mut outcome.skipped)?.0;
+                outcome.imported += stored.len();
+                self.progress.read(outcome.imported);
             }
-            self.without_dead(&mut stored, &name, &mut outcome.skipped)?;
-            outcome.revision = self.commit(&mut stored, &name, &mut outcome.skipped)?.0;
-            outcome.imported += stored.len();
-            self.progress.read(outcome.imported);
-        }
-        Ok(outcome)
+            Ok(outcome)
+        })
     }
 
     /// Drops entities whose ids were deleted before, unless they are to be revived.
