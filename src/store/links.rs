@@ -25,6 +25,7 @@ use super::view::{Keyspace, fault};
 use crate::entity::{Link, Uid};
 
 pub use catalogue::{Catalogue, KEY};
+use chunk::Pairs;
 pub use follow::{Step, follow, step};
 
 /// Up to `limit` ids of entities whose `link` leads to `target`, from `from` on in byte order. Nothing when the link is
@@ -48,8 +49,8 @@ pub fn read<K: Keyspace>(
         if !key.starts_with(&start) {
             return Ok(ControlFlow::Break(()));
         }
-        for pair in open(place, key, value)? {
-            if pair < first {
+        for pair in open(place, key, value)?.iter() {
+            if pair < first.as_slice() {
                 continue;
             }
             match pair.strip_prefix(prefix.as_slice()) {
@@ -63,7 +64,7 @@ pub fn read<K: Keyspace>(
 }
 
 /// The pairs of a stored chunk, without what all pairs of a link start with.
-fn open(place: &str, key: &[u8], value: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+fn open(place: &str, key: &[u8], value: &[u8]) -> Result<Pairs, StoreError> {
     let read = || match record::open(key, value)? {
         opened if opened.kind == Kind::Opaque => chunk::decode(opened.body),
         _ => Err(RecordFault::Damaged("it is no part of the index")),

@@ -28,18 +28,38 @@ pub fn encode<P: AsRef<[u8]>>(pairs: &[P]) -> Vec<u8> {
     body
 }
 
+/// The pairs of a chunk, one behind the other.
+#[derive(Default)]
+pub struct Pairs {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Pairs {
+    /// The pairs in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| self.bytes.get(start..*end).unwrap_or_default())
+    }
+}
+
 /// # Errors
 /// Bytes that [`encode`] did not write.
-pub fn decode(mut body: &[u8]) -> Result<Vec<Vec<u8>>, RecordFault> {
-    let mut pairs: Vec<Vec<u8>> = Vec::new();
+pub fn decode(mut body: &[u8]) -> Result<Pairs, RecordFault> {
+    let mut pairs = Pairs { bytes: Vec::with_capacity(4 * body.len()), ends: Vec::with_capacity(MAX_PAIRS) };
+    let mut before = 0..0;
     while !body.is_empty() {
         let shared = number(&mut body)?;
         let length = number(&mut body)?;
         let (rest, after) = body.split_at_checked(length).ok_or(DAMAGED)?;
-        let before = pairs.last().map_or(&[][..], Vec::as_slice);
-        let shared = before.get(..shared).ok_or(DAMAGED)?;
-        let pair = [shared, rest].concat();
-        pairs.push(pair);
+        if shared > before.len() {
+            return Err(DAMAGED);
+        }
+        let start = pairs.bytes.len();
+        pairs.bytes.extend_from_within(before.start..before.start + shared);
+        pairs.bytes.extend(rest);
+        before = start..pairs.bytes.len();
+        pairs.ends.push(before.end);
         body = after;
     }
     Ok(pairs)
@@ -131,7 +151,8 @@ mod tests {
         #[test]
         fn any_pairs_read_back(pairs in btree_set(vec(any::<u8>(), 0..300), 0..40)) {
             let pairs: Vec<_> = pairs.into_iter().collect();
-            prop_assert_eq!(decode(&encode(&pairs)).unwrap(), pairs);
+            let read = decode(&encode(&pairs)).unwrap();
+            prop_assert!(read.iter().eq(pairs.iter().map(Vec::as_slice)));
         }
 
         #[test]

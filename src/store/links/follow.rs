@@ -3,13 +3,14 @@
 //! Nothing here writes: it makes [`Write`]s for the same batch. Chunks are found through `next`, which answers the first
 //! key of the keyspace from a given one on, and its value, as the batch finds them.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use smol_str::SmolStr;
 
 use super::catalogue::{Catalogue, Kept, Progress};
-use super::chunk::{self, Packer};
+use super::chunk::{self, Packer, Pairs};
 use super::pair::{self, LinkId};
 use crate::entity::{Entity, Link, Uid};
 use crate::store::plan::{Bytes, Write};
@@ -220,7 +221,7 @@ struct Chunk {
     key: Bytes,
     old: Option<Bytes>,
     /// Without what all pairs of the link start with.
-    pairs: Vec<Vec<u8>>,
+    pairs: Pairs,
 }
 
 impl Chunk {
@@ -235,35 +236,36 @@ impl Chunk {
                 let pairs = super::open(place, &key, &value)?;
                 Ok(Self { link, key, old: Some(value), pairs })
             }
-            None => Ok(Self { link, key: pair::last(link).into(), old: None, pairs: Vec::new() }),
+            None => Ok(Self { link, key: pair::last(link).into(), old: None, pairs: Pairs::default() }),
         }
     }
 
     /// Makes the changes, whose pairs are in order.
     fn change(self, changes: impl Iterator<Item = (Vec<u8>, bool)>, revision: Revision, out: &mut Vec<Write>) {
-        let start = pair::start(self.link);
-        let mut packer: Packer<Vec<u8>> = Packer::new();
-        let mut kept = self.pairs.into_iter().peekable();
+        let Self { link, key, old, pairs } = self;
+        let start = pair::start(link);
+        let mut packer: Packer<Cow<'_, [u8]>> = Packer::new();
+        let mut kept = pairs.iter().peekable();
         let mut changes = changes.peekable();
-        let write = |key: Bytes, old: Option<Bytes>, chunk: &[Vec<u8>]| {
+        let write = |key: Bytes, old: Option<Bytes>, chunk: &[Cow<'_, [u8]>]| {
             let new = Body::opaque(&chunk::encode(chunk)).seal(&key, revision).into();
             Write { key, old, new: Some(new) }
         };
-        let inner = |chunk: Vec<Vec<u8>>| {
-            let last = chunk.last().map_or(&[][..], Vec::as_slice);
+        let inner = |chunk: Vec<Cow<'_, [u8]>>| {
+            let last = chunk.last().map_or(&[][..], AsRef::as_ref);
             write([start.as_slice(), last].concat().into(), None, &chunk)
         };
         loop {
             let order = match (kept.peek(), changes.peek()) {
-                (Some(old), Some((new, _))) => old.cmp(new),
+                (Some(old), Some((new, _))) => (*old).cmp(new.as_slice()),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (None, None) => break,
             };
             let old = if order.is_le() { kept.next() } else { None };
             let pair = match (order.is_ge().then(|| changes.next()).flatten(), old) {
-                (Some((new, add)), _) => add.then_some(new),
-                (None, old) => old,
+                (Some((new, add)), _) => add.then_some(Cow::Owned(new)),
+                (None, old) => old.map(Cow::Borrowed),
             };
             out.extend(pair.and_then(|pair| packer.push(pair)).map(inner));
         }
@@ -271,9 +273,9 @@ impl Chunk {
         match chunks.pop() {
             Some(last) => {
                 out.extend(chunks.into_iter().map(inner));
-                out.push(write(self.key, self.old, &last));
+                out.push(write(key, old, &last));
             }
-            None if self.old.is_some() => out.push(Write { key: self.key, old: self.old, new: None }),
+            None if old.is_some() => out.push(Write { key, old, new: None }),
             None => {}
         }
     }
