@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use super::{Entity, Record, Uid, Value};
 
@@ -56,10 +56,15 @@ fn escaped<'a>(json: &'a Json, escape: &str, path: &str) -> Result<Option<&'a Js
     }
 }
 
+/// An object of values that are moved into it: `json!` would copy them.
+fn object<const COUNT: usize>(entries: [(&str, Json); COUNT]) -> Json {
+    Json::Object(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
 impl Uid {
     /// `{"type","id"}`.
     pub fn to_json(&self) -> Json {
-        json!({"type": self.type_name().as_str(), "id": self.id().as_str()})
+        object([("type", self.type_name().as_str().into()), ("id", self.id().as_str().into())])
     }
 }
 
@@ -67,19 +72,19 @@ impl Value {
     /// Cedar's explicit JSON: `__entity` around entities, `__extn` around extension calls.
     pub fn to_json(&self) -> Json {
         match self {
-            Self::Bool(value) => json!(value),
-            Self::Long(value) => json!(value),
-            Self::String(value) => json!(value.as_str()),
-            Self::Entity(uid) => json!({"__entity": uid.to_json()}),
+            Self::Bool(value) => (*value).into(),
+            Self::Long(value) => (*value).into(),
+            Self::String(value) => value.as_str().into(),
+            Self::Entity(uid) => object([("__entity", uid.to_json())]),
             Self::Set(members) => members.iter().map(Self::to_json).collect(),
             Self::Record(record) => record_to_json(record),
-            Self::Extension { function, args } => match args.as_slice() {
-                [arg] => json!({"__extn": {"fn": function.as_str(), "arg": arg.to_json()}}),
-                args => {
-                    let args: Vec<Json> = args.iter().map(Self::to_json).collect();
-                    json!({"__extn": {"fn": function.as_str(), "args": args}})
-                }
-            },
+            Self::Extension { function, args } => {
+                let args = match args.as_slice() {
+                    [arg] => ("arg", arg.to_json()),
+                    args => ("args", args.iter().map(Self::to_json).collect()),
+                };
+                object([("__extn", object([("fn", function.as_str().into()), args]))])
+            }
         }
     }
 
@@ -144,16 +149,13 @@ impl Entity {
     /// Cedar's entity format; `tags` is left out when there are none. Keys and members come in byte order, so that two
     /// exports of the same entity are the same bytes.
     pub fn to_json(&self) -> Json {
-        let parents: Vec<Json> = self.parents.iter().map(Uid::to_json).collect();
-        let mut json = json!({
-            "uid": self.uid.to_json(),
-            "attrs": record_to_json(&self.attrs),
-            "parents": parents,
-        });
-        if let (false, Some(map)) = (self.tags.is_empty(), json.as_object_mut()) {
-            map.insert("tags".to_owned(), record_to_json(&self.tags));
+        let uid = ("uid", self.uid.to_json());
+        let attrs = ("attrs", record_to_json(&self.attrs));
+        let parents = ("parents", self.parents.iter().map(Uid::to_json).collect());
+        match self.tags.is_empty() {
+            true => object([uid, attrs, parents]),
+            false => object([uid, attrs, parents, ("tags", record_to_json(&self.tags))]),
         }
-        json
     }
 
     /// Reads the explicit form, without a schema.

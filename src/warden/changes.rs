@@ -198,25 +198,31 @@ impl Warden {
         let reader = self.store.read()?;
         let mut batch = Batch::new();
         let mut before: HashMap<Uid, Option<Entity>> = HashMap::new();
+        // Nobody asks what the last one left.
+        let leave = |before: &mut HashMap<_, _>, index: usize, uid: &Uid, entity: Option<&Entity>| {
+            if index + 1 < changes.len() {
+                before.insert(uid.clone(), entity.cloned());
+            }
+        };
         for (index, change) in changes.iter().enumerate() {
             match change {
                 Change::Put { entity, expect, dead } => {
                     let entity = admit(bundle, index, entity)?;
-                    before.insert(entity.uid.clone(), Some(entity.clone()));
+                    leave(&mut before, index, &entity.uid, Some(&entity));
                     batch.push(Op::Put { entity, expect: *expect, revive: *dead == DeadId::Revive });
                 }
                 Change::Delete { uid, expect } => {
                     batch.push(Op::Delete { uid: uid.clone(), expect: *expect });
-                    before.insert(uid.clone(), None);
+                    leave(&mut before, index, uid, None);
                 }
                 Change::Patch { uid, patch, expect } => {
                     let (entity, seen) = current(reader.as_ref(), &before, index, uid)?;
-                    let entity = admit(bundle, index, &patch.apply(&entity))?;
+                    let entity = admit(bundle, index, &patch.apply(entity))?;
                     let expect = match (expect, seen) {
                         (Expect::Anything | Expect::Present, Some(revision)) => Expect::Revision(revision),
                         (expect, _) => *expect,
                     };
-                    before.insert(uid.clone(), Some(entity.clone()));
+                    leave(&mut before, index, uid, Some(&entity));
                     batch.push(Op::Put { entity, expect, revive: false });
                 }
             }
@@ -294,8 +300,7 @@ impl Patch {
     }
 
     /// The changed entity, as JSON to be read under the schema.
-    fn apply(&self, entity: &Entity) -> Json {
-        let mut entity = entity.clone();
+    fn apply(&self, mut entity: Entity) -> Json {
         entity.parents.retain(|parent| !self.remove_parents.contains(parent));
         entity.parents.extend(self.add_parents.iter().cloned());
         let mut json = entity.to_json();
