@@ -24,6 +24,10 @@ use crate::clock::{Clock, rfc3339};
 
 /// How often segments are looked at for their age.
 const EXPIRY: Duration = Duration::from_secs(3_600);
+/// So many bytes of a segment that are on the disk are let go of at once by the system's memory.
+const RELEASE: u64 = 4 * 1024 * 1024;
+/// The unit in which it does.
+const PAGE: u64 = 4096;
 /// Bytes that are kept to write lines in.
 const LINES: usize = 4 * 1024 * 1024;
 
@@ -72,6 +76,8 @@ pub struct Tail {
     /// A write failed: what is behind `len` must go before the next one.
     torn: bool,
     looked_at_age: Option<Timestamp>,
+    /// Bytes of the segment that the system's memory has let go of.
+    released: u64,
     /// What was written last.
     lines: Vec<u8>,
 }
@@ -131,6 +137,7 @@ impl Tail {
             unsynced: false,
             torn: false,
             looked_at_age: None,
+            released: 0,
             lines: Vec::new(),
         }
     }
@@ -206,7 +213,25 @@ impl Tail {
             self.file.sync_data()?;
             self.unsynced = false;
         }
+        self.release();
         Ok(())
+    }
+
+    /// Lets the system forget what is on the disk. Hardly anybody reads it again, and it would take the place of what
+    /// is read; and memory that is used again at once costs less than new one.
+    fn release(&mut self) {
+        let end = self.len - self.len % PAGE;
+        if end.saturating_sub(self.released) < RELEASE {
+            return;
+        }
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{Advice, fadvise};
+            let length = std::num::NonZeroU64::new(end - self.released);
+            // Advice that is not taken changes nothing.
+            let _ = fadvise(&self.file, self.released, length, Advice::DontNeed);
+        }
+        self.released = end;
     }
 
     /// Records that no checkpoint covers yet.
@@ -238,7 +263,7 @@ impl Tail {
         let begun = begin(&self.place, self.next, self.digest)?;
         (self.file, self.path, self.len) = (begun.file, begun.path, begun.len);
         (self.next, self.digest) = (self.next + 1, begun.digest);
-        self.looked_at_age = None;
+        (self.looked_at_age, self.released) = (None, 0);
         Ok(())
     }
 
