@@ -38,8 +38,11 @@ pub const CLOSED: &str = "it was closed";
 const GROUP: usize = 256;
 /// When so many batches shared the last sync, others are about to come: a sync costs as much for one as for all.
 const SIBLINGS: usize = 5;
-/// How long they are waited for. Not on the queue, where each of them would wake this thread.
-const GATHER: Duration = Duration::from_millis(1);
+/// How long they are waited for at a time. Not on the queue, where each of them would wake this thread.
+const GATHER: Duration = Duration::from_micros(500);
+/// How many times at most, and how many times without another one coming.
+const GATHERS: usize = 8;
+const IN_VAIN: usize = 2;
 /// Revisions between two sidecars.
 const CHECKPOINT: u64 = 1024;
 /// Records of the past that may go with a group, beside as many as it added.
@@ -62,7 +65,7 @@ pub struct Committer {
     clock: Arc<dyn Clock>,
     /// The oldest part of the past, once it was looked for.
     oldest: Option<Oldest>,
-    /// How many batches shared the last sync.
+    /// How many batches shared the last sync, or came meanwhile.
     siblings: usize,
 }
 
@@ -99,9 +102,7 @@ impl Committer {
     /// Serves requests until one closes the store or all senders are gone.
     pub fn run(mut self, inbox: &Receiver<Request>) {
         while let Some(first) = self.next(inbox) {
-            if self.siblings >= SIBLINGS {
-                std::thread::sleep(GATHER);
-            }
+            self.gather();
             let mut group = Group::default();
             let waiting = std::iter::once(first).chain(inbox.try_iter().take(GROUP - 1));
             for request in waiting {
@@ -139,6 +140,25 @@ impl Committer {
         }
         if let Err(error) = self.close() {
             tracing::error!(%error, "the store was not closed cleanly");
+        }
+    }
+
+    /// Waits for the writers of the last group, as long as more of them come: else those that came a moment too late
+    /// would be a group of their own from then on, and each of two groups pays for its sync.
+    fn gather(&self) {
+        if self.siblings < SIBLINGS {
+            return;
+        }
+        let waiting = || usize::try_from(self.shared.meter.waiting.get()).unwrap_or_default();
+        let (mut came, mut in_vain) = (waiting(), 0);
+        for _ in 0..GATHERS {
+            if came >= self.siblings || in_vain == IN_VAIN {
+                return;
+            }
+            std::thread::sleep(GATHER);
+            let now = waiting();
+            in_vain = if now > came { 0 } else { in_vain + 1 };
+            came = now;
         }
     }
 
@@ -265,7 +285,6 @@ impl Committer {
         if answers.is_empty() {
             return;
         }
-        self.siblings = answers.len();
         let added = writes.keys().filter(|key| history::is_of_past(key)).count() as u64;
         self.shared.meter.group.observe(answers.len() as f64);
         let done = if pieces.is_empty() {
@@ -286,6 +305,7 @@ impl Committer {
                 this.checkpoint(CHECKPOINT)
             })
         };
+        self.siblings = usize::try_from(self.shared.meter.waiting.get()).unwrap_or_default();
         for (reply, revision) in answers {
             let why = |why: &String| CommitError::Store(StoreError::Stopped(why.clone()));
             reply.answer(done.as_ref().map(|()| revision).map_err(why));
