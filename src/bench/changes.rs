@@ -6,8 +6,8 @@ use hdrhistogram::Histogram;
 
 use super::BenchError;
 use super::client::{Connection, Verdict};
-use super::contest::{Contender, Effort};
-use super::load::{COARSE, Load, Outcome, Script, closed, histogram, nanos, open};
+use super::contest::{Contender, Effort, joined, median};
+use super::load::{COARSE, Load, Outcome, Play, Rate, Script, at_once, closed, histogram, nanos};
 use super::report::Report;
 use super::site::Say;
 use super::world::World;
@@ -52,37 +52,36 @@ pub fn changes(
     report.number(format!("{size} entities: the question after it, p50"), at(&seen.next, 0.5), "us");
 
     let decisions = server.load(&server.questions(world), effort, effort.connections);
-    say(&format!("{size} entities: decisions alone"));
-    let alone = closed(&decisions)?;
-    report.load(format!("{size}: decisions alone"), effort.connections, None, &alone);
     let writing = writers_load(world, server, effort, writers);
-    for rate in [None, Some(RATE)] {
-        let how = rate.map_or("as fast as they are answered".to_owned(), |rate| format!("{rate:.0} changes a second"));
-        say(&format!("{size} entities: decisions beside {writers} writers, {how}"));
-        let (beside, written) = std::thread::scope(|scope| {
-            let written = scope.spawn(|| rate.map_or_else(|| closed(&writing), |rate| open(&writing, rate, COARSE)));
-            let beside = closed(&decisions);
-            let written = written.join().unwrap_or_else(|_| Err(BenchError::Failed("the writers stopped".to_owned())));
-            Ok::<_, BenchError>((beside?, without_cpu(written?)))
-        })?;
-        report.load(format!("{size}: decisions beside changes"), effort.connections, None, &beside);
-        report.load(format!("{size}: changes"), writers, rate, &written);
-        let part = beside.per_second() / alone.per_second();
+    let mut alone = Vec::new();
+    let mut beside = [(None, Vec::new(), Vec::new()), (Some(RATE), Vec::new(), Vec::new())];
+    for round in 1..=effort.rounds.max(1) {
+        let of = format!("round {round} of {}", effort.rounds.max(1));
+        say(&format!("{size} entities: decisions alone, {of}"));
+        alone.push(closed(&decisions)?);
+        for (rate, decided, written) in &mut beside {
+            let how = rate.map_or("as fast as they are answered".into(), |rate| format!("{rate:.0} changes a second"));
+            say(&format!("{size} entities: decisions beside {writers} writers, {how}, {of}"));
+            let rate = rate.map(|per_second| Rate { per_second, tick: COARSE });
+            let [beside, changes] = at_once([Play { load: &decisions, rate: None }, Play { load: &writing, rate }])?;
+            decided.push(beside);
+            written.push(changes);
+        }
+    }
+    report.load(format!("{size}: decisions alone"), effort.connections, None, &joined(&alone));
+    for (rate, decided, written) in &beside {
+        report.load(format!("{size}: decisions beside changes"), effort.connections, None, &joined(decided));
+        report.load(format!("{size}: changes"), writers, *rate, &without_cpu(joined(written)));
+        let part = decided.iter().zip(&alone).map(|(beside, alone)| beside.per_second() / alone.per_second());
         match rate {
             None => {
-                report.ratio_at_least(
-                    format!("{size} entities: changes a second / {RATE}"),
-                    written.per_second() / RATE,
-                    1.0,
-                );
-                report.ratio(format!("{size} entities: decisions beside them / alone"), part);
+                let speed = median(written.iter().map(|written| written.per_second() / RATE));
+                report.ratio_at_least(format!("{size} entities: changes a second / {RATE}"), speed, 1.0);
+                report.ratio(format!("{size} entities: decisions beside them / alone"), median(part));
             }
             Some(rate) => {
-                report.ratio_at_least(
-                    format!("{size} entities: decisions beside {rate} changes a second / alone"),
-                    part,
-                    0.7,
-                );
+                let name = format!("{size} entities: decisions beside {rate} changes a second / alone");
+                report.ratio_at_least(name, median(part), 0.7);
             }
         }
     }

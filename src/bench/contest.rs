@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 
 use super::BenchError;
 use super::client::{Endpoint, Prepared};
-use super::load::{FINE, Load, Outcome, Script, closed, open};
+use super::load::{FINE, Load, Outcome, Rate, Script, closed, open};
 use super::process::Running;
 use super::report::Report;
 use super::site::{Say, Site};
@@ -90,31 +90,11 @@ pub fn http(
     let mut report = Report::new("http", Some(world));
     let outcomes = take_turns(world, contenders, effort, say)?;
     compare(&mut report, contenders, &outcomes, effort, Some(0.80));
+    for (contender, rounds) in contenders.iter().zip(&outcomes) {
+        let highest = median(rounds.iter().map(Outcome::per_second));
+        steady(&mut report, world, contender, effort, highest, say)?;
+    }
     let [_, evaluator] = contenders;
-    let highest = outcomes.get(1).map(|rounds| median(rounds.iter().map(Outcome::per_second))).unwrap_or_default();
-    let questions = evaluator.questions(world);
-    say(&format!("{}: as many as come through when more are due", evaluator.name));
-    // Requests that are due cost the client more than those that follow an answer: its own limit counts here.
-    let load = evaluator.load(&questions, effort, effort.connections);
-    let limit = open(&load, highest * OVERLOAD, FINE)?.per_second();
-    let rate = limit * PART;
-    say(&format!("{}: {rate:.0} requests a second, which is {:.0} percent", evaluator.name, PART * 100.0));
-    report.number("most requests of an open loop", limit, "a second");
-    // At this rate a stall of the machine is in the latencies of a hundred times as long: many short rounds, so that
-    // one of them is not in the median.
-    let load = Load { duration: effort.duration / 4, warm_up: effort.warm_up / 4, ..load };
-    let steady: Vec<Outcome> =
-        (0..4 * effort.rounds.max(1)).map(|_| open(&load, rate, FINE)).collect::<Result<_, _>>()?;
-    let name = format!("{} at {:.0} %", evaluator.name, PART * 100.0);
-    report.load(name, effort.connections, Some(rate), &joined(&steady));
-    let tail = |histogram: &Histogram<u64>| {
-        let at = |quantile| histogram.value_at_quantile(quantile) as f64;
-        at(0.99) / at(0.5).max(1.0)
-    };
-    let due = median(steady.iter().map(|outcome| tail(&outcome.latency)));
-    report.ratio_at_most("p99 / p50 at a fixed rate, from when a request was due", due, 3.0);
-    let sent = median(steady.iter().filter_map(|outcome| outcome.service.as_ref()).map(tail));
-    report.ratio("the same, from when it was sent", sent);
 
     let batches = evaluator.batches(world, batch);
     say(&format!("{}: batches of {batch}", evaluator.name));
@@ -133,6 +113,45 @@ pub fn http(
     );
     settings(&mut report, effort);
     Ok(report)
+}
+
+/// Latencies at a fixed rate that a server has room for. Those of one that only says yes are what the machine gives.
+fn steady(
+    report: &mut Report,
+    world: World,
+    contender: &Contender,
+    effort: Effort,
+    highest: f64,
+    say: Say<'_>,
+) -> Result<(), BenchError> {
+    let Contender { name, decides, .. } = contender;
+    say(&format!("{name}: as many as come through when more are due"));
+    // Requests that are due cost the client more than those that follow an answer: its own limit counts here.
+    let load = contender.load(&contender.questions(world), effort, effort.connections);
+    let limit = open(&load, Rate { per_second: highest * OVERLOAD, tick: FINE })?.per_second();
+    let rate = limit * PART;
+    say(&format!("{name}: {rate:.0} requests a second, which is {:.0} percent", PART * 100.0));
+    report.number(format!("{name}: most requests of an open loop"), limit, "a second");
+    // At this rate a stall of the machine is in the latencies of a hundred times as long: many short rounds, so that
+    // one of them is not in the median.
+    let load = Load { duration: effort.duration / 4, warm_up: effort.warm_up / 4, ..load };
+    let rounds: Vec<Outcome> = (0..4 * effort.rounds.max(1))
+        .map(|_| open(&load, Rate { per_second: rate, tick: FINE }))
+        .collect::<Result<_, _>>()?;
+    report.load(format!("{name} at {:.0} %", PART * 100.0), effort.connections, Some(rate), &joined(&rounds));
+    let tail = |histogram: &Histogram<u64>| {
+        let at = |quantile| histogram.value_at_quantile(quantile) as f64;
+        at(0.99) / at(0.5).max(1.0)
+    };
+    let due = median(rounds.iter().map(|outcome| tail(&outcome.latency)));
+    let ratio = format!("{name}: p99 / p50 at a fixed rate, from when a request was due");
+    match decides {
+        true => report.ratio_at_most(ratio, due, 3.0),
+        false => report.ratio(ratio, due),
+    }
+    let sent = median(rounds.iter().filter_map(|outcome| outcome.service.as_ref()).map(tail));
+    report.ratio(format!("{name}: the same, from when it was sent"), sent);
+    Ok(())
 }
 
 /// Decisions under one setting against another: the first contender is what the second is compared with.
@@ -209,7 +228,7 @@ fn compare(
 }
 
 /// What rounds of the same load gave together.
-fn joined(rounds: &[Outcome]) -> Outcome {
+pub(super) fn joined(rounds: &[Outcome]) -> Outcome {
     let mut all = Outcome::new(rounds.iter().any(|round| round.service.is_some()));
     (all.server_cpu, all.client_cpu) = (Some(0.0), Some(0.0));
     rounds.iter().for_each(|round| all.add(round));
@@ -217,7 +236,7 @@ fn joined(rounds: &[Outcome]) -> Outcome {
 }
 
 /// The middle one, or the mean of the two in the middle.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let at = |index: usize| values.get(index).copied();

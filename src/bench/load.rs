@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -142,19 +142,86 @@ pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// A load, and how it is asked.
+#[derive(Clone, Copy)]
+pub struct Play<'a> {
+    pub load: &'a Load,
+    /// So many requests a second; none: as fast as the connections are answered.
+    pub rate: Option<Rate>,
+}
+
+/// Requests that are due at even distances.
+#[derive(Clone, Copy)]
+pub struct Rate {
+    pub per_second: f64,
+    /// How often it is looked which are due.
+    pub tick: Duration,
+}
+
 /// Asks as fast as the connections are answered.
 ///
 /// # Errors
 /// A server that cannot be reached.
 pub fn closed(load: &Load) -> Result<Outcome, BenchError> {
-    let from = Instant::now() + load.warm_up;
-    let until = from + load.duration;
-    measured(load, from, false, |outcome| {
-        load.scripts
-            .iter()
-            .map(|script| closed_connection(load.address, script.clone(), from, until, Rc::clone(outcome)))
-            .collect()
-    })
+    at_once([Play { load, rate: None }]).map(|[outcome]| outcome)
+}
+
+/// Asks at a rate.
+///
+/// # Errors
+/// A server that cannot be reached.
+pub fn open(load: &Load, rate: Rate) -> Result<Outcome, BenchError> {
+    at_once([Play { load, rate: Some(rate) }]).map(|[outcome]| outcome)
+}
+
+/// When the connections of a load ask.
+#[derive(Clone)]
+enum Pace {
+    Closed { from: Instant, until: Instant },
+    Open { schedule: Arc<Schedule>, until: Instant },
+}
+
+impl Pace {
+    fn of(play: Play<'_>) -> Self {
+        let Load { warm_up, duration, .. } = play.load;
+        let Some(Rate { per_second, .. }) = play.rate else {
+            let from = Instant::now() + *warm_up;
+            return Self::Closed { from, until: from + *duration };
+        };
+        let interval = 1.0 / per_second.max(1.0);
+        let warm_up = warm_up.as_secs_f64();
+        let schedule = Schedule {
+            start: Instant::now() + Duration::from_millis(50),
+            interval,
+            first: (warm_up / interval) as u64,
+            count: ((warm_up + duration.as_secs_f64()) / interval) as u64,
+            next: AtomicU64::new(0),
+            due: Semaphore::new(0),
+            ended: AtomicBool::new(false),
+        };
+        let until = schedule.due_at(schedule.first) + *duration;
+        Self::Open { schedule: Arc::new(schedule), until }
+    }
+
+    /// Where measuring begins.
+    fn from(&self) -> Instant {
+        match self {
+            Self::Closed { from, .. } => *from,
+            Self::Open { schedule, .. } => schedule.due_at(schedule.first),
+        }
+    }
+
+    async fn connection(
+        self,
+        address: SocketAddr,
+        script: Script,
+        outcome: Rc<RefCell<Outcome>>,
+    ) -> std::io::Result<()> {
+        match self {
+            Self::Closed { from, until } => closed_connection(address, script, from, until, outcome).await,
+            Self::Open { schedule, until } => open_connection(address, script, schedule, until, outcome).await,
+        }
+    }
 }
 
 async fn closed_connection(
@@ -196,6 +263,7 @@ struct Schedule {
     next: AtomicU64,
     /// One permit for each request that is due.
     due: Semaphore,
+    ended: AtomicBool,
 }
 
 impl Schedule {
@@ -203,10 +271,15 @@ impl Schedule {
         self.start + Duration::from_secs_f64(number as f64 * self.interval)
     }
 
+    /// Nothing more is due.
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
     /// Hands out permits when they are due. A thread of its own: timers of the runtime are a thousand times too coarse.
     fn pace(&self, connections: usize, tick: Duration) {
         let mut released = 0;
-        while released < self.count {
+        while released < self.count && !self.ended.load(Ordering::Relaxed) {
             let elapsed = self.start.elapsed().as_secs_f64();
             let due = ((elapsed / self.interval) as u64 + 1).min(self.count);
             self.due.add_permits(usize::try_from(due - released).unwrap_or_default());
@@ -217,39 +290,6 @@ impl Schedule {
         // And one for each connection, to see that there is nothing more.
         self.due.add_permits(connections);
     }
-}
-
-/// Asks `rate` times a second; what is due is looked at every `tick`.
-///
-/// # Errors
-/// A server that cannot be reached.
-pub fn open(load: &Load, rate: f64, tick: Duration) -> Result<Outcome, BenchError> {
-    let interval = 1.0 / rate.max(1.0);
-    let warm_up = load.warm_up.as_secs_f64();
-    let schedule = Arc::new(Schedule {
-        start: Instant::now() + Duration::from_millis(50),
-        interval,
-        first: (warm_up / interval) as u64,
-        count: ((warm_up + load.duration.as_secs_f64()) / interval) as u64,
-        next: AtomicU64::new(0),
-        due: Semaphore::new(0),
-    });
-    let from = schedule.due_at(schedule.first);
-    let until = from + load.duration;
-    let pacer = Arc::clone(&schedule);
-    let connections = load.scripts.len();
-    let pacer = std::thread::spawn(move || pacer.pace(connections, tick));
-    let outcome = measured(load, from, true, |outcome| {
-        let open = |script: &Script| {
-            open_connection(load.address, script.clone(), Arc::clone(&schedule), until, Rc::clone(outcome))
-        };
-        load.scripts.iter().map(open).collect()
-    });
-    schedule.next.store(u64::MAX / 2, Ordering::Relaxed);
-    let _ = pacer.join();
-    let mut outcome = outcome?;
-    outcome.unsent = (schedule.count - schedule.first).saturating_sub(outcome.requests);
-    Ok(outcome)
 }
 
 async fn open_connection(
@@ -288,38 +328,70 @@ async fn open_connection(
     Ok(())
 }
 
-/// Runs connections on a thread, and looks at the processor time meanwhile.
-fn measured<F: Future<Output = std::io::Result<()>> + 'static>(
-    load: &Load,
-    from: Instant,
-    is_open: bool,
-    connections: impl FnOnce(&Rc<RefCell<Outcome>>) -> Vec<F> + Send,
-) -> Result<Outcome, BenchError> {
-    let cpu = || (load.process.and_then(cpu_seconds), cpu_seconds(std::process::id()));
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-            let outcome = Rc::new(RefCell::new(Outcome::new(is_open)));
-            let local = LocalSet::new();
-            let tasks: Vec<_> = connections(&outcome).into_iter().map(|task| local.spawn_local(task)).collect();
-            local.block_on(&runtime, async {
-                for task in tasks {
-                    task.await.map_err(std::io::Error::other)??;
-                }
-                Ok::<_, std::io::Error>(())
-            })?;
-            drop(local);
-            Ok(outcome.replace(Outcome::new(is_open)))
-        });
+/// Asks several loads at once, on one thread: a client that shares the processors with what it measures must not wake up
+/// more often than it has to. The processor time is told with the first of them.
+///
+/// # Errors
+/// A server that cannot be reached.
+pub fn at_once<const COUNT: usize>(plays: [Play<'_>; COUNT]) -> Result<[Outcome; COUNT], BenchError> {
+    let paces = plays.map(Pace::of);
+    let cpu = || {
+        let server = plays.first().and_then(|play| play.load.process);
+        (server.and_then(cpu_seconds), cpu_seconds(std::process::id()))
+    };
+    let outcomes = std::thread::scope(|scope| {
+        for (play, pace) in plays.iter().zip(&paces) {
+            if let (Some(Rate { tick, .. }), Pace::Open { schedule, .. }) = (play.rate, pace) {
+                let connections = play.load.scripts.len();
+                scope.spawn(move || schedule.pace(connections, tick));
+            }
+        }
+        let client = scope.spawn(|| ask(&plays, &paces));
+        let from = paces.first().map_or_else(Instant::now, Pace::from);
         std::thread::sleep(from.saturating_duration_since(Instant::now()));
         let before = cpu();
-        let outcome: std::io::Result<Outcome> =
-            thread.join().unwrap_or_else(|_| Err(std::io::Error::other("the client stopped")));
+        let outcomes = client.join().unwrap_or_else(|_| Err(std::io::Error::other("the client stopped")));
         let after = cpu();
-        let mut outcome = outcome.map_err(BenchError::io(format!("asking {}", load.address)))?;
-        let took = |before: Option<f64>, after: Option<f64>| after.zip(before).map(|(after, before)| after - before);
-        outcome.server_cpu = took(before.0, after.0);
-        outcome.client_cpu = took(before.1, after.1);
-        Ok(outcome)
-    })
+        for pace in &paces {
+            if let Pace::Open { schedule, .. } = pace {
+                schedule.end();
+            }
+        }
+        outcomes.map(|outcomes| (outcomes, before, after))
+    });
+    let address = plays.first().map(|play| play.load.address.to_string()).unwrap_or_default();
+    let (mut outcomes, before, after) = outcomes.map_err(BenchError::io(format!("asking {address}")))?;
+    let took = |before: Option<f64>, after: Option<f64>| after.zip(before).map(|(after, before)| after - before);
+    if let Some(first) = outcomes.first_mut() {
+        first.server_cpu = took(before.0, after.0);
+        first.client_cpu = took(before.1, after.1);
+    }
+    Ok(outcomes)
+}
+
+/// Runs the connections of all loads to their end.
+fn ask<const COUNT: usize>(plays: &[Play<'_>; COUNT], paces: &[Pace; COUNT]) -> std::io::Result<[Outcome; COUNT]> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let outcomes = plays.map(|play| Rc::new(RefCell::new(Outcome::new(play.rate.is_some()))));
+    let local = LocalSet::new();
+    let mut tasks = Vec::new();
+    for ((play, pace), outcome) in plays.iter().zip(paces).zip(&outcomes) {
+        for script in &play.load.scripts {
+            let connection = pace.clone().connection(play.load.address, script.clone(), Rc::clone(outcome));
+            tasks.push(local.spawn_local(connection));
+        }
+    }
+    local.block_on(&runtime, async {
+        for task in tasks {
+            task.await.map_err(std::io::Error::other)??;
+        }
+        Ok::<_, std::io::Error>(())
+    })?;
+    for (pace, outcome) in paces.iter().zip(&outcomes) {
+        if let Pace::Open { schedule, .. } = pace {
+            let mut outcome = outcome.borrow_mut();
+            outcome.unsent = (schedule.count - schedule.first).saturating_sub(outcome.requests);
+        }
+    }
+    Ok(outcomes.map(|outcome| outcome.replace(Outcome::new(false))))
 }
