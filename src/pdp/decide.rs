@@ -79,26 +79,32 @@ impl Bundle {
     /// # Errors
     /// A question that the schema does not know, or facts that cannot be had. Never a decision.
     pub fn decide(&self, question: &Question, facts: &dyn Facts) -> Result<Answer, DecideError> {
-        self.decide_lasting(question, facts).map(|lasting| lasting.answer)
+        self.decide_lasting(question.clone(), facts).map(|lasting| lasting.answer)
     }
 
     /// As [`Bundle::decide`], with how long the answer lasts.
     ///
     /// # Errors
     /// As [`Bundle::decide`].
-    pub fn decide_lasting(&self, question: &Question, facts: &dyn Facts) -> Result<Lasting, DecideError> {
+    pub fn decide_lasting(&self, question: Question, facts: &dyn Facts) -> Result<Lasting, DecideError> {
+        #[cfg(debug_assertions)]
+        let asked = question.clone();
         let posed = match self.pose(question, facts)? {
             Understood::Dead(answer) => return Ok(Lasting { answer, holds: Watch::none().holds() }),
             Understood::Posed(posed) => posed,
         };
         let lasting = Lasting { answer: posed.answer()?, holds: posed.watch.holds() };
         #[cfg(debug_assertions)]
-        assert_eq!(lasting.answer, Case::load(posed)?.answer()?, "code and engine differ on {question:?}");
+        assert_eq!(lasting.answer, Case::load(posed)?.answer()?, "code and engine differ on {asked:?}");
         Ok(lasting)
     }
 
     /// Finds out what is asked, and of whom.
-    pub(super) fn pose<'a>(&'a self, question: &Question, facts: &'a dyn Facts) -> Result<Understood<'a>, DecideError> {
+    pub(super) fn pose<'a>(
+        &'a self,
+        mut question: Question,
+        facts: &'a dyn Facts,
+    ) -> Result<Understood<'a>, DecideError> {
         let action =
             self.actions.get(&question.action).ok_or_else(|| DecideError::UnknownAction(question.action.clone()))?;
         for uid in [&question.principal, &question.resource] {
@@ -107,7 +113,6 @@ impl Bundle {
                 return Err(DecideError::NotEnumerated(uid.clone()));
             }
         }
-        let mut question = question.clone();
         let mut watch = Watch::none();
         if action.clock && !question.context.contains_key(CLOCK) {
             watch = millis(&question.now).map_or_else(|_| Watch::unknown(), Watch::at);

@@ -215,8 +215,13 @@ impl Session<'_> {
     }
 
     fn question(&self, asked: &Asked) -> Question {
-        let Asked { principal, action, resource, context, entities: _ } = asked.clone();
-        Question { principal, action, resource, context, now: self.now().clone() }
+        Question {
+            principal: asked.principal.clone(),
+            action: asked.action.clone(),
+            resource: asked.resource.clone(),
+            context: asked.context.clone(),
+            now: self.now().clone(),
+        }
     }
 
     /// What is stored, behind entities that stand before it or instead of it.
@@ -291,7 +296,7 @@ impl Session<'_> {
     fn decide_anew(&self, asked: &Asked, given: Given, cache: Option<&DecisionCache>) -> Result<Decided, AskError> {
         let (question, mut facts) = self.prepared(asked, given)?;
         facts.read = cache.map(|cache| Read::new(cache.versions()));
-        let Lasting { answer, holds } = self.bundle.decide_lasting(&question, &facts)?;
+        let Lasting { answer, holds } = self.bundle.decide_lasting(question, &facts)?;
         let decided = Decided { answer: Arc::new(answer), acts_for: self.acts_for(&asked.principal, &facts) };
         self.warden.metrics.sliced(facts.asked.get());
         if let (Some(cache), Some(read), Some(holds)) = (cache, facts.read, holds)

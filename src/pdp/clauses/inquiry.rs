@@ -53,7 +53,7 @@ impl Bundle {
     /// # Errors
     /// As [`Bundle::decide`].
     pub fn inquire<'a>(&'a self, question: &Question, facts: &'a dyn Facts) -> Result<Inquiry<'a>, DecideError> {
-        let case = match self.pose(question, facts)? {
+        let case = match self.pose(question.clone(), facts)? {
             Understood::Dead(answer) => return Ok(Inquiry { answer, case: None }),
             Understood::Posed(posed) => Case::load(posed)?,
         };

@@ -248,7 +248,9 @@ fn both(bundle: &Bundle, facts: &World, policy: &Json, question: &Question) -> (
     };
     let code = reading.policy(policy);
     env.permits.add(&read, code).unwrap();
-    let Understood::Posed(mut posed) = bundle.pose(question, facts).unwrap() else { panic!("no credentials here") };
+    let Understood::Posed(mut posed) = bundle.pose(question.clone(), facts).unwrap() else {
+        panic!("no credentials here")
+    };
     posed.env = &env;
     posed.loaded = Loaded::new(&env.places);
     let scene = Scene::new(&bundle.schema, facts, &env.places, (&posed.question, &posed.watch), &posed.loaded);

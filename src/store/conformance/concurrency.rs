@@ -76,7 +76,7 @@ pub fn a_reader_never_sees_half_a_batch(store: &dyn Store) {
             });
         }
         for n in 0..60 {
-            store.commit(pair(n, if n < 40 { 1 } else { 300 })).unwrap();
+            store.commit(pair(n, if n < 40 { 1 } else { 500 })).unwrap();
         }
         done.store(true, Ordering::Relaxed);
     });

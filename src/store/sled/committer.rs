@@ -41,7 +41,7 @@ const SIBLINGS: usize = 5;
 /// How long they are waited for at a time. Not on the queue, where each of them would wake this thread.
 const GATHER: Duration = Duration::from_micros(500);
 /// How many times at most, and how many times without another one coming.
-const GATHERS: usize = 8;
+const GATHERS: usize = 6;
 const IN_VAIN: usize = 2;
 /// Revisions between two sidecars.
 const CHECKPOINT: u64 = 1024;

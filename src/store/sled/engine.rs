@@ -4,7 +4,8 @@
 //! - `flush` ends in `sync_file_range`, which does not survive power loss: [`Engine::sync`] syncs the file itself.
 //! - A page above a quarter of a segment goes to a file of its own, which is written without a sync and removed before
 //!   its successor is durable. [`SEGMENT`] is so large that no page of allowed records gets there.
-//! - A batch holds a process-wide lock: at most [`BATCH_OPS`] ops at once.
+//! - A batch holds a process-wide lock: at most [`BATCH_OPS`] ops at once. Each costs two writes of the log, and each of
+//!   these wakes all of the engine's threads: what writers bring at once should go into one.
 //! - Damage may panic instead of returning: every call is guarded.
 //!
 //! Never use `flush_async`, `watch_prefix`, `drop_tree`, transactions, or a second tree.
@@ -24,8 +25,8 @@ use crate::store::view::Visit;
 
 use super::files;
 
-/// The most ops the engine applies at once.
-pub const BATCH_OPS: usize = 200;
+/// The most ops the engine applies at once, which takes it some three milliseconds.
+pub const BATCH_OPS: usize = 400;
 
 /// A leaf holds up to 16 records, and a few more while it waits to be split: 20 of 64 KiB stay below a quarter of this.
 const SEGMENT: usize = 8 * 1024 * 1024;

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::super::engine::BATCH_OPS;
 use super::super::head::Head;
 use super::super::journal;
 use super::*;
@@ -122,13 +123,18 @@ fn a_batch_beyond_the_data_means_that_data_is_missing() {
     assert!(error.to_string().contains("goes on at revision 9, its data ends at 3"), "{error}");
 }
 
+/// More than the engine applies at once.
+fn too_many() -> Vec<Entity> {
+    (0..).take(BATCH_OPS + 1).map(|n| numbered(&format!("u{n}"), n)).collect()
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_batch_that_does_not_fit_on_the_disk_changes_nothing_and_the_store_goes_on() {
     let dir = TempDir::new().unwrap();
     let store = open(dir.path());
     std::os::unix::fs::symlink("/dev/full", journal::path(dir.path(), Revision(1))).unwrap();
-    let many: Vec<Entity> = (0..250).map(|n| numbered(&format!("u{n}"), n)).collect();
+    let many = too_many();
     let error = store.commit(put(&many)).unwrap_err();
     assert!(matches!(error, CommitError::Store(StoreError::Io { .. })), "{error}");
     assert_eq!(store.stats().entities, 0);
@@ -142,7 +148,7 @@ fn a_store_that_cannot_tell_what_reached_the_disk_stops() {
     // A folder where the journal's next file should be: it can be neither written nor removed.
     let blocker = journal::path(dir.path(), Revision(1));
     fs::create_dir(&blocker).unwrap();
-    let many: Vec<Entity> = (0..250).map(|n| numbered(&format!("u{n}"), n)).collect();
+    let many = too_many();
     assert!(store.commit(put(&many)).is_err());
     assert!(matches!(store.read().err(), Some(StoreError::Stopped(_))));
     let refused = store.commit(put(&[numbered("anna", 1)]));
