@@ -117,6 +117,7 @@ macro_rules! past {
             a_time_finds_the_revision_that_was_the_head_then,
             what_is_older_than_its_time_is_forgotten_and_said_to_be,
             no_more_is_remembered_than_allowed,
+            a_long_past_is_forgotten_with_the_commits_that_follow,
             without_a_history_only_the_head_is_told,
             an_import_into_an_empty_store_leaves_one_record_of_the_past,
             facts_about_the_store_have_a_past_and_credentials_have_none,

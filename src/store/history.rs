@@ -221,14 +221,17 @@ impl Oldest {
     }
 }
 
-/// Finds the oldest part of the past, and what it takes to remove it.
+/// Finds the oldest part of the past, or the oldest after the one with the key `last`, and what it takes to remove it.
+/// The last key to remove is its own.
 pub fn oldest(
     past: Past,
     place: &str,
+    last: Option<&Bytes>,
     scan: impl FnOnce(&[u8], &mut Visit<'_>) -> Result<(), StoreError>,
 ) -> Result<Option<(Oldest, Expired)>, StoreError> {
     let mut found = None;
-    scan(&[key::REVISIONS], &mut |key, value| {
+    let from = last.map_or_else(|| vec![key::REVISIONS], |last| [last, &[0][..]].concat());
+    scan(&from, &mut |key, value| {
         if key.first() == Some(&key::REVISIONS) {
             found = Some((Bytes::from(key), read(place, key, value)?));
         }

@@ -60,7 +60,9 @@ impl MemoryStore {
 
     /// Forgets what is due.
     fn expire(&self, state: &mut State) -> Result<(), StoreError> {
-        while let Some((oldest, expired)) = history::oldest(state.past, PLACE, |from, visit| state.scan(from, visit))? {
+        while let Some((oldest, expired)) =
+            history::oldest(state.past, PLACE, None, |from, visit| state.scan(from, visit))?
+        {
             if !oldest.is_due(state.past, self.history, self.clock.now()) {
                 return Ok(());
             }

@@ -109,6 +109,22 @@ pub fn no_more_is_remembered_than_allowed(open: Past) {
     store.verify().unwrap();
 }
 
+pub fn a_long_past_is_forgotten_with_the_commits_that_follow(open: Past) {
+    let history = History { max_age: Some(Duration::from_secs(1_000)), ..History::default() };
+    let seconds: Vec<i64> = (1..=300).collect();
+    let (fresh, clock) = with_numbers(open, history, &seconds);
+    let store = &*fresh.store;
+    assert_eq!(store.stats().past, 300 + 299);
+    clock.set(time(5_000));
+    for n in 0..5 {
+        store.commit(put(&[numbered("ben", n)])).unwrap();
+    }
+    assert_eq!(store.stats().past, 5 + 4);
+    assert!(is_out_of_reach(store, at(299)));
+    assert_eq!(number_at(store, at(301)), Some(300));
+    store.verify().unwrap();
+}
+
 pub fn without_a_history_only_the_head_is_told(open: Past) {
     let (fresh, _) = with_numbers(open, History::OFF, &[10, 20]);
     let store = &*fresh.store;

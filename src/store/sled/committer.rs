@@ -5,6 +5,7 @@
 //! shared, revisions have no gaps, and nobody reads what a power cut could take back.
 
 mod group;
+mod past;
 mod request;
 
 use std::collections::BTreeSet;
@@ -45,10 +46,6 @@ const GATHERS: usize = 6;
 const IN_VAIN: usize = 2;
 /// Revisions between two sidecars.
 const CHECKPOINT: u64 = 1024;
-/// Records of the past that may go with a group, beside as many as it added.
-const EXPIRE: u64 = 200;
-/// The same while nobody wants to write.
-const TIDY: u64 = 2_000;
 /// How long to wait for requests before looking for what of the past is due.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -297,7 +294,7 @@ impl Committer {
                     this.engine.apply(piece.sealed(&mut dates))?;
                 }
                 this.head.past.records += dates;
-                this.expire(EXPIRE + 2 * added)?;
+                this.expire_beside(added)?;
                 let started = Instant::now();
                 this.engine.sync()?;
                 this.shared.meter.flush_seconds.observe(started.elapsed().as_secs_f64());
@@ -380,51 +377,6 @@ impl Committer {
         drop(state);
         // Freeing a million old values takes a while: not under the lock.
         drop(shown);
-    }
-
-    /// Removes what of the past is due, about so many records of it. It goes for good with the next sync.
-    fn expire(&mut self, most: u64) -> Result<(), StoreError> {
-        let Some(history) = self.history else {
-            return Ok(());
-        };
-        let is_due = |oldest: &Oldest, this: &Self| oldest.is_due(this.head.past, history, this.clock.now());
-        let mut gone = 0;
-        while gone < most && self.oldest.as_ref().is_none_or(|oldest| is_due(oldest, self)) {
-            let (engine, place) = (&self.engine, &self.shared.place);
-            let found = history::oldest(self.head.past, place, |from, visit| engine.scan(from, visit))?;
-            let Some((oldest, expired)) = found else {
-                // What comes next is looked for when it is there.
-                self.oldest = None;
-                return Ok(());
-            };
-            self.oldest = Some(oldest);
-            if !is_due(&oldest, self) {
-                return Ok(());
-            }
-            self.head.past = expired.past;
-            // Waits for those who read below the new floor.
-            self.shared.state.write().past = expired.past;
-            gone += expired.keys.len() as u64;
-            let mut batch = EngineBatch::default();
-            expired.keys.iter().for_each(|key| batch.set(key, None));
-            batch.set(&Bytes::from(key::HEAD), Some(&self.head.encode()));
-            self.engine.apply(batch)?;
-            self.oldest = None;
-        }
-        Ok(())
-    }
-
-    /// Removes what of the past is due while nobody wants to write.
-    fn tidy(&mut self) {
-        if self.history.is_none() || self.stopped().is_some() {
-            return;
-        }
-        // A failure stops the store, and says so.
-        let _ = self.or_stop(|this| {
-            let before = this.head.past.records;
-            this.expire(TIDY)?;
-            if this.head.past.records == before { Ok(()) } else { this.engine.sync() }
-        });
     }
 
     /// Writes the sidecar when the last one is `due` revisions old.

@@ -12,7 +12,7 @@ use crate::store::{Batch, Revision, key};
 
 /// What a piece takes beside the changes: the head record and a date.
 const SEAL_OPS: usize = 4;
-const SEAL_BYTES: usize = 32 * 1024;
+pub(super) const SEAL_BYTES: usize = 32 * 1024;
 
 /// Batches that become durable together.
 #[derive(Default)]
