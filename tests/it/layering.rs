@@ -66,7 +66,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("hdrhistogram", &["bench"]),
-    ("rustix", &["process.rs"]),
+    ("rustix", &["process.rs", "audit/tail.rs"]),
     ("opentelemetry", &["http/trace.rs", "cli/serve/traces.rs"]),
     ("opentelemetry_sdk", &["http/trace.rs", "cli/serve/traces.rs"]),
     ("opentelemetry_http", &["http/trace.rs", "cli/serve/traces.rs"]),
