@@ -1,8 +1,8 @@
 //! `hubwarden import`: entities from a file into a store, all of them or none.
 //!
 //! The file is read in groups; the entities of a group are read under the schema on all cores. Memory holds a few
-//! groups, and without `--continue` also what is to be committed, in its encoded form. With `--server` the server reads them
-//! under its schema, and the whole file is one request.
+//! groups, and without `--continue` also what is to be committed, in its encoded form. With `--server` the server reads
+//! them under its schema, and the whole file is one request.
 
 mod local;
 mod progress;
