@@ -13,7 +13,7 @@ pub struct Meter {
     pub flush_seconds: Histogram,
     /// Batches that shared one sync.
     pub group: Histogram,
-    /// Batches that wait or are being written.
+    /// Batches that wait or are being written. The committer goes by it when it waits for more of them.
     pub waiting: Gauge,
 }
 

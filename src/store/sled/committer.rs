@@ -146,17 +146,21 @@ impl Committer {
         if self.siblings < SIBLINGS {
             return;
         }
-        let waiting = || usize::try_from(self.shared.meter.waiting.get()).unwrap_or_default();
-        let (mut came, mut in_vain) = (waiting(), 0);
+        let (mut came, mut in_vain) = (self.waiting(), 0);
         for _ in 0..GATHERS {
             if came >= self.siblings || in_vain == IN_VAIN {
                 return;
             }
             std::thread::sleep(GATHER);
-            let now = waiting();
+            let now = self.waiting();
             in_vain = if now > came { 0 } else { in_vain + 1 };
             came = now;
         }
+    }
+
+    /// Batches that nobody has answered yet.
+    fn waiting(&self) -> usize {
+        usize::try_from(self.shared.meter.waiting.get()).unwrap_or_default()
     }
 
     /// The next request. Until it comes the index is built, and a little before each: writers must not keep it from
@@ -302,7 +306,7 @@ impl Committer {
                 this.checkpoint(CHECKPOINT)
             })
         };
-        self.siblings = usize::try_from(self.shared.meter.waiting.get()).unwrap_or_default();
+        self.siblings = self.waiting();
         for (reply, revision) in answers {
             let why = |why: &String| CommitError::Store(StoreError::Stopped(why.clone()));
             reply.answer(done.as_ref().map(|()| revision).map_err(why));
