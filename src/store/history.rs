@@ -83,11 +83,6 @@ struct RevisionBody {
     replaced: Vec<Vec<u8>>,
 }
 
-/// Whether a record is one of the past.
-pub fn is_of_past(key: &[u8]) -> bool {
-    key.first().is_some_and(|tag| *tag == key::PAST || *tag == key::REVISIONS)
-}
-
 /// Whether the past of what is stored at a key is kept.
 fn is_kept(key: &[u8]) -> bool {
     key.first().is_some_and(|tag| *tag == key::ENTITIES || *tag == key::table(Table::Meta))

@@ -3,13 +3,14 @@
 //! ```text
 //! STORE      what the folder must hold: id, format, last checkpointed head (sled/sidecar.rs)
 //! LOCK       held while the store is open
-//! journal/   batches too large for the engine to apply at once (sled/journal.rs)
+//! wal        commits that are durable, and that the engine may not have yet (sled/wal.rs)
+//! journal/   batches too large to go with others (sled/journal.rs)
 //! sled/      the engine's own files (sled/engine.rs, the only file that names the engine's types)
 //! ```
-//! One thread writes (`sled/committer.rs`). While it does, readers see the old values of what it touches, which it
-//! lays out in [`State::pending`] first; so a change becomes visible at once, and only after it is durable. Never hand
-//! the engine out, never write from another thread, and never answer from a store that failed to write: [`State`] says
-//! stopped, and everything is refused.
+//! One thread writes (`sled/committer.rs`): to the log, and from there to the engine when it is much. What the engine
+//! does not have, or has before it may be seen, stands in front of it in [`State::overlay`]; so a change becomes visible
+//! at once, and only after it is durable. Never hand the engine out, never write from another thread, and never answer
+//! from a store that failed to write: [`State`] says stopped, and everything is refused.
 
 mod committer;
 mod engine;
@@ -21,9 +22,10 @@ mod journal;
 mod sidecar;
 #[cfg(test)]
 mod tests;
+mod wal;
 
-use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -33,7 +35,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use super::history::{History, Past};
 use super::links::Catalogue;
 use super::past::PastView;
-use super::plan::{Counts, Write};
+use super::plan::{Bytes, Counts};
 use super::view::{Keyspace, View, Visit};
 use super::{Batch, Done, Meter, Moment, Observer, Reader, Revision, Stats, Store, StoreError};
 use crate::clock::{Clock, SystemClock};
@@ -83,13 +85,16 @@ struct Shared {
     state: RwLock<State>,
 }
 
+/// What is at some keys.
+type Overlay = BTreeMap<Bytes, Option<Bytes>>;
+
 /// What readers see.
 struct State {
     head: Revision,
     counts: Counts,
     past: Past,
-    /// INVARIANT: sorted by key, and holds every key at which the engine may differ from `head`.
-    pending: Option<Arc<Vec<Write>>>,
+    /// INVARIANT: holds every key at which the engine may differ from `head`, with what is there at `head`.
+    overlay: Overlay,
     engine: Option<Arc<Engine>>,
     links: Arc<Catalogue>,
     stopped: Option<String>,
@@ -118,7 +123,7 @@ impl SledStore {
             head: revision,
             counts,
             past,
-            pending: None,
+            overlay: Overlay::new(),
             engine: Some(Arc::clone(&engine)),
             links: Arc::new(links),
             stopped: None,
@@ -131,8 +136,15 @@ impl SledStore {
             state: RwLock::new(state),
         });
         let (requests, inbox) = mpsc::channel();
-        let committer =
-            Committer::new(Arc::clone(&shared), engine, opened.lock, store_id.clone(), options.history, clock);
+        let committer = Committer::new(
+            Arc::clone(&shared),
+            engine,
+            opened.wal,
+            opened.lock,
+            store_id.clone(),
+            options.history,
+            clock,
+        );
         let thread = std::thread::Builder::new()
             .name("store committer".to_owned())
             .spawn(move || committer.run(&inbox))
@@ -245,10 +257,6 @@ struct Snapshot<'s> {
 }
 
 impl Snapshot<'_> {
-    fn pending(&self) -> &[Write] {
-        self.state.pending.as_ref().map_or(&[], |writes| writes)
-    }
-
     // Never clone this out of the guard: closing waits for the guards and then drops the last reference.
     fn engine(&self) -> Result<&Engine, StoreError> {
         let closed = || StoreError::Stopped(committer::CLOSED.to_owned());
@@ -276,42 +284,38 @@ impl Keyspace for Snapshot<'_> {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<engine::Value>, StoreError> {
-        let pending = self.pending();
-        if let Some(write) = pending.binary_search_by(|write| (*write.key).cmp(key)).ok().and_then(|at| pending.get(at))
-        {
-            return Ok(write.old.clone().map(engine::Value::Pending));
+        match self.state.overlay.get(key) {
+            Some(value) => Ok(value.clone().map(engine::Value::Overlay)),
+            None => self.engine()?.get(key),
         }
-        self.engine()?.get(key)
     }
 
     fn scan(&self, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        let pending = self.pending();
-        let start = pending.partition_point(|write| *write.key < *from);
-        let mut pending = pending.iter().skip(start).peekable();
+        let mut overlay = self.state.overlay.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)).peekable();
         let mut flow = ControlFlow::Continue(());
-        let old = |write: &Write, visit: &mut Visit<'_>| match &write.old {
-            Some(old) => visit(&write.key, old),
+        let show = |key: &[u8], value: &Option<Bytes>, visit: &mut Visit<'_>| match value {
+            Some(value) => visit(key, value),
             None => Ok(ControlFlow::Continue(())),
         };
         self.engine()?.scan(from, &mut |key, value| {
             if key == super::key::HEAD {
                 return Ok(flow);
             }
-            // Keys that the engine has already dropped and that are still there at this revision.
-            while let Some(write) = pending.next_if(|write| *write.key < *key) {
-                flow = old(write, visit)?;
+            // Keys that the engine does not have, and that are there at this revision.
+            while let Some((own, value)) = overlay.next_if(|(own, _)| ***own < *key) {
+                flow = show(own, value, visit)?;
                 if flow.is_break() {
                     return Ok(flow);
                 }
             }
-            flow = match pending.next_if(|write| *write.key == *key) {
-                Some(write) => old(write, visit)?,
+            flow = match overlay.next_if(|(own, _)| ***own == *key) {
+                Some((_, value)) => show(key, value, visit)?,
                 None => visit(key, value)?,
             };
             Ok(flow)
         })?;
-        while let (true, Some(write)) = (flow.is_continue(), pending.next()) {
-            flow = old(write, visit)?;
+        while let (true, Some((key, value))) = (flow.is_continue(), overlay.next()) {
+            flow = show(key, value, visit)?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! The one thread that writes.
 //!
-//! Writers queue. The thread takes what is waiting as one group, plans it, lays the old values of all it will touch
-//! out for the readers, applies it, syncs it, and only then makes it visible and answers. So the cost of a sync is
-//! shared, revisions have no gaps, and nobody reads what a power cut could take back.
+//! Writers queue. The thread takes what is waiting as one group, plans it, writes it to the log with one sync, and only
+//! then makes it visible and answers. So the cost of a sync is shared, revisions have no gaps, and nobody reads what a
+//! power cut could take back. The engine takes over what the log holds now and then: when it is much, before anything
+//! that is written past the log, and when nobody has wanted to write for a moment.
 
 mod group;
 mod past;
@@ -10,7 +11,6 @@ mod request;
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -23,18 +23,22 @@ use crate::store::links::{self, Catalogue};
 use crate::store::plan::{Bytes, Plan, Write, plan};
 use crate::store::{Batch, CommitError, Revision, StoreError, key};
 
+pub use group::Newer;
 use group::{Group, Planned, may_fit};
 pub use request::{Reply, Request};
 
-use super::engine::{BATCH_BYTES, BATCH_OPS, Engine, EngineBatch};
+use super::engine::{BATCH_BYTES, Engine, EngineBatch};
 use super::head::Head;
 use super::journal::{self, Entry, Unwritten};
 use super::sidecar::Sidecar;
-use super::{Shared, files, indexing};
+use super::wal::Wal;
+use super::{Overlay, Shared, files, indexing};
 
 /// Why a store that was closed refuses.
 pub const CLOSED: &str = "it was closed";
 
+/// A batch of so many changes does not go with others: it goes through the journal.
+pub const LARGE: usize = 400;
 /// The most batches that share one sync.
 const GROUP: usize = 256;
 /// When so many batches shared the last sync, others are about to come: a sync costs as much for one as for all.
@@ -46,12 +50,19 @@ const GATHERS: usize = 6;
 const IN_VAIN: usize = 2;
 /// Revisions between two sidecars.
 const CHECKPOINT: u64 = 1024;
+/// So many writes are taken over by the engine at once, unless the log is full before.
+pub const FILL: usize = 4096;
+/// How long to wait for requests before the engine takes over what there is.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long to wait for requests before looking for what of the past is due.
 const IDLE: Duration = Duration::from_secs(5);
 
 pub struct Committer {
     shared: Arc<Shared>,
     engine: Arc<Engine>,
+    wal: Wal,
+    /// How many writes the log holds that the engine does not have.
+    unfilled: usize,
     lock: File,
     head: Head,
     checkpoint: Revision,
@@ -70,6 +81,7 @@ impl Committer {
     pub fn new(
         shared: Arc<Shared>,
         engine: Arc<Engine>,
+        wal: Wal,
         lock: File,
         store_id: String,
         history: Option<History>,
@@ -84,6 +96,8 @@ impl Committer {
         Self {
             shared,
             engine,
+            wal,
+            unfilled: 0,
             lock,
             head,
             checkpoint: revision,
@@ -108,24 +122,33 @@ impl Committer {
                         // Nobody waits for the planning of a batch that cannot go with the others.
                         if !may_fit(&batch) {
                             self.finish(std::mem::take(&mut group));
+                            self.settle();
                         }
                         match self.plan(&group, batch) {
                             Err(refused) => reply.answer(Err(refused)),
-                            Ok(plan) if plan.fits() => self.add(&mut group, plan, reply),
+                            Ok(plan) if plan.fits() => {
+                                self.add(&mut group, plan, reply);
+                                if group.is_full() {
+                                    self.finish(std::mem::take(&mut group));
+                                }
+                            }
                             Ok(plan) => {
                                 self.finish(std::mem::take(&mut group));
+                                self.settle();
                                 self.commit_alone(plan, reply);
                             }
                         }
                     }
                     Request::KeepLinks { links, reply } => {
                         self.finish(std::mem::take(&mut group));
+                        self.settle();
                         let result = self.keep_links(&links);
                         // As with commits.
                         let _ = reply.send(result);
                     }
                     Request::Close { reply } => {
                         self.finish(group);
+                        self.settle();
                         let result = self.close();
                         // Nobody is left to tell when this fails.
                         let _ = reply.send(result);
@@ -135,6 +158,7 @@ impl Committer {
             }
             self.finish(group);
         }
+        self.settle();
         if let Err(error) = self.close() {
             tracing::error!(%error, "the store was not closed cleanly");
         }
@@ -166,6 +190,9 @@ impl Committer {
     /// The next request. Until it comes the index is built, and a little before each: writers must not keep it from
     /// being built.
     fn next(&mut self, inbox: &Receiver<Request>) -> Option<Request> {
+        if !self.links.is_complete() {
+            self.settle();
+        }
         while !self.links.is_complete() && self.stopped().is_none() {
             // What went wrong is said by `or_stop`, and by every commit from now on.
             let _ = self.or_stop(Self::build);
@@ -176,8 +203,9 @@ impl Committer {
             }
         }
         loop {
-            match inbox.recv_timeout(IDLE) {
+            match inbox.recv_timeout(if self.unfilled > 0 { PAUSE } else { IDLE }) {
                 Ok(request) => return Some(request),
+                Err(RecvTimeoutError::Timeout) if self.unfilled > 0 => self.settle(),
                 Err(RecvTimeoutError::Timeout) => self.tidy(),
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
@@ -236,12 +264,15 @@ impl Committer {
         }
         let next = Revision(self.head.revision.0 + 1);
         // A large batch is usually an import, and most of its keys fall between two stored ones, or beyond all of
-        // them: after a miss, find the next stored key and skip the lookups below it. Keys come in order.
-        let large = batch.len() >= BATCH_OPS;
+        // them: after a miss, find the next stored key and skip the lookups below it. Keys come in order, and the
+        // engine has everything.
+        let large = batch.len() >= LARGE;
         let mut next_stored: Option<Option<Vec<u8>>> = None;
+        let state = self.shared.state.read();
+        let newer = Newer { group: &group.writes, visible: &state.overlay };
         let planned = plan(batch, next, self.head.counts, &self.shared.place, |key| {
-            if let Some(write) = group.writes.get(key) {
-                return Ok(write.new.clone());
+            if let Some(value) = newer.get(key) {
+                return Ok(value.clone());
             }
             match &next_stored {
                 Some(None) => return Ok(None),
@@ -256,9 +287,7 @@ impl Committer {
         })?;
         let Plan { mut writes, counts } = planned;
         let index = links::follow(&self.links, &writes, next, &self.shared.place, |from| {
-            let first = group.writes.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
-            let first = first.map(|(_, write)| write).find(|write| write.new.is_some());
-            indexing::next(&self.engine, from, |key| group.writes.contains_key(key), first)
+            indexing::next(&self.engine, from, &newer)
         })?;
         if !index.is_empty() {
             writes.extend(index);
@@ -270,50 +299,83 @@ impl Committer {
     }
 
     fn add(&mut self, group: &mut Group, plan: Planned, reply: Reply) {
-        if plan.writes.is_empty() {
-            group.answers.push((reply, self.head.revision));
-            return;
+        if !plan.writes.is_empty() {
+            self.head = plan.after(&self.head);
+            group.take(plan);
         }
-        self.head = plan.after(&self.head);
         group.answers.push((reply, self.head.revision));
-        group.commits.push((self.head.revision, uids(&plan.writes)));
-        group.take(plan, &self.head);
     }
 
     /// Makes a group durable, then visible, then answers.
     fn finish(&mut self, group: Group) {
-        let Group { writes, pieces, commits, answers } = group;
+        let Group { writes, replaced, commits, answers, .. } = group;
         if answers.is_empty() {
             return;
         }
-        let added = writes.keys().filter(|key| history::is_of_past(key)).count() as u64;
         self.shared.meter.group.observe(answers.len() as f64);
-        let done = if pieces.is_empty() {
-            Ok(())
-        } else {
-            self.or_stop(|this| {
-                this.lay_out(writes.into_values().collect());
-                let mut dates = 0;
-                for piece in pieces {
-                    this.engine.apply(piece.sealed(&mut dates))?;
-                }
-                this.head.past.records += dates;
-                this.expire_beside(added)?;
-                let started = Instant::now();
-                this.engine.sync()?;
-                this.shared.meter.flush_seconds.observe(started.elapsed().as_secs_f64());
-                this.publish(&commits);
-                this.checkpoint(CHECKPOINT)
-            })
+        let done = match (commits.first(), commits.last()) {
+            (Some((first, _)), Some((last, _))) => {
+                self.or_stop(|this| this.log((*first, *last), writes, &replaced, &commits))
+            }
+            _ => Ok(()),
         };
         self.siblings = self.waiting();
         for (reply, revision) in answers {
             let why = |why: &String| CommitError::Store(StoreError::Stopped(why.clone()));
             reply.answer(done.as_ref().map(|()| revision).map_err(why));
         }
+        if self.unfilled >= FILL || self.wal.is_full() {
+            self.settle();
+        }
     }
 
-    /// Commits a batch that is too large for one engine batch.
+    /// Writes a group to the log and makes it visible.
+    fn log(
+        &mut self,
+        revisions: (Revision, Revision),
+        mut writes: Overlay,
+        replaced: &[Bytes],
+        commits: &[(Revision, Vec<Uid>)],
+    ) -> Result<(), StoreError> {
+        let dates = history::dated(self.head.past, self.head.revision, replaced);
+        self.head.past.records += dates.len() as u64;
+        let added = replaced.len() + dates.len();
+        writes.extend(dates.into_iter().map(|(key, value)| (key, Some(value))));
+        self.expire_beside(&mut writes, added as u64)?;
+        let head = (Bytes::from(key::HEAD), self.head.encode());
+        let entries = writes.iter().map(|(key, value)| (key, value.as_ref()));
+        let started = Instant::now();
+        self.wal.append(revisions, entries.chain(std::iter::once((&head.0, Some(&head.1)))))?;
+        self.shared.meter.flush_seconds.observe(started.elapsed().as_secs_f64());
+        self.unfilled += writes.len();
+        self.publish(commits, |overlay| overlay.extend(writes));
+        Ok(())
+    }
+
+    /// Has the engine take over what the log holds, so that both can be written. What goes wrong stops the store: it is
+    /// said by `or_stop`, and by every commit from now on.
+    fn settle(&mut self) {
+        if self.unfilled > 0 && self.stopped().is_none() {
+            let _ = self.or_stop(Self::fill);
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), StoreError> {
+        let writes: Vec<Entry> = {
+            let state = self.shared.state.read();
+            state.overlay.iter().map(|(key, value)| (Bytes::clone(key), value.clone())).collect()
+        };
+        self.engine.insert(&writes)?;
+        self.engine.insert(&[(key::HEAD.into(), Some(self.head.encode()))])?;
+        self.unfilled = 0;
+        let filled = std::mem::take(&mut self.shared.state.write().overlay);
+        drop(filled);
+        self.engine.sync()?;
+        self.wal.restart()?;
+        self.checkpoint(CHECKPOINT)
+    }
+
+    /// Commits a batch that is too large to go with others.
     fn commit_alone(&mut self, plan: Planned, reply: Reply) {
         let result = self.commit_through_journal(plan);
         reply.answer(result);
@@ -348,39 +410,32 @@ impl Committer {
         self.head = next;
         let done = self.or_stop(|this| {
             let commit = (revision, uids(&writes));
-            let writes = this.lay_out(writes);
-            let mut entries =
-                writes.iter().map(|write| (Bytes::clone(&write.key), write.new.clone())).chain(std::iter::once(last));
+            // Readers go on to see what was there.
+            let old = writes.iter().map(|write| (Bytes::clone(&write.key), write.old.clone())).collect();
+            this.shared.state.write().overlay = old;
+            let mut entries = writes.into_iter().map(|write| (write.key, write.new)).chain(std::iter::once(last));
             apply_in_pieces(&this.engine, || Ok(entries.next()))?;
             journal::remove(&this.shared.dir, revision)?;
-            this.publish(&[commit]);
+            // Freeing a million old values takes a while: not under the lock.
+            let mut old = Overlay::new();
+            this.publish(&[commit], |overlay| std::mem::swap(overlay, &mut old));
             this.checkpoint(1)
         });
         done.map(|()| revision).map_err(|why| StoreError::Stopped(why).into())
     }
 
-    /// Lets readers see the old values of what is about to change.
-    fn lay_out(&self, writes: Vec<Write>) -> Arc<Vec<Write>> {
-        let writes = Arc::new(writes);
-        self.shared.state.write().pending = Some(Arc::clone(&writes));
-        writes
-    }
-
     /// Makes what is durable visible.
-    fn publish(&self, commits: &[(Revision, Vec<Uid>)]) {
+    fn publish(&self, commits: &[(Revision, Vec<Uid>)], show: impl FnOnce(&mut Overlay)) {
         let mut state = self.shared.state.write();
         for (revision, uids) in commits {
             for observer in &state.observers {
                 observer(*revision, uids);
             }
         }
-        let shown = state.pending.take();
+        show(&mut state.overlay);
         state.head = self.head.revision;
         state.counts = self.head.counts;
         state.past = self.head.past;
-        drop(state);
-        // Freeing a million old values takes a while: not under the lock.
-        drop(shown);
     }
 
     /// Writes the sidecar when the last one is `due` revisions old.
@@ -435,17 +490,17 @@ pub fn apply_in_pieces(
     let mut bytes = 0;
     while let Some((key, value)) = next()? {
         if *key == *key::HEAD {
-            engine.apply_unordered(&std::mem::take(&mut piece))?;
+            engine.insert_unordered(&std::mem::take(&mut piece))?;
             engine.sync()?;
         }
         bytes += key.len() + value.as_ref().map_or(0, |value| value.len());
         piece.push((key, value));
         if bytes >= BATCH_BYTES {
-            engine.apply_unordered(&std::mem::take(&mut piece))?;
+            engine.insert_unordered(&std::mem::take(&mut piece))?;
             bytes = 0;
         }
     }
-    engine.apply_unordered(&piece)?;
+    engine.insert_unordered(&piece)?;
     engine.sync()
 }
 

@@ -4,8 +4,8 @@
 //! - `flush` ends in `sync_file_range`, which does not survive power loss: [`Engine::sync`] syncs the file itself.
 //! - A page above a quarter of a segment goes to a file of its own, which is written without a sync and removed before
 //!   its successor is durable. [`SEGMENT`] is so large that no page of allowed records gets there.
-//! - A batch holds a process-wide lock: at most [`BATCH_OPS`] ops at once. Each costs two writes of the log, and each of
-//!   these wakes all of the engine's threads: what writers bring at once should go into one.
+//! - A batch holds a process-wide lock: at most [`BATCH_OPS`] ops at once, and none for what our own log holds.
+//! - Each flush wakes all of the engine's threads: what writers bring is taken over when it is much, not at every commit.
 //! - Damage may panic instead of returning: every call is guarded.
 //!
 //! Never use `flush_async`, `watch_prefix`, `drop_tree`, transactions, or a second tree.
@@ -24,6 +24,7 @@ use crate::store::plan::Bytes;
 use crate::store::view::Visit;
 
 use super::files;
+use super::journal::Entry;
 
 /// The most ops the engine applies at once, which takes it some three milliseconds.
 pub const BATCH_OPS: usize = 400;
@@ -45,14 +46,14 @@ const RELEASE_TRIES: u32 = 5_000;
 /// A stored value, where it is.
 pub enum Value {
     Engine(IVec),
-    Pending(Bytes),
+    Overlay(Bytes),
 }
 
 impl AsRef<[u8]> for Value {
     fn as_ref(&self) -> &[u8] {
         match self {
             Self::Engine(bytes) => bytes,
-            Self::Pending(bytes) => bytes,
+            Self::Overlay(bytes) => bytes,
         }
     }
 }
@@ -61,23 +62,16 @@ impl AsRef<[u8]> for Value {
 #[derive(Default)]
 pub struct EngineBatch {
     changes: ::sled::Batch,
-    ops: usize,
     bytes: usize,
 }
 
 impl EngineBatch {
     pub fn set(&mut self, key: &Bytes, value: Option<&Bytes>) {
-        self.ops += 1;
         self.bytes += key.len() + value.map_or(0, |value| value.len());
         match value {
             Some(value) => self.changes.insert(&**key, &**value),
             None => self.changes.remove(&**key),
         }
-    }
-
-    /// Whether so much more still fits.
-    pub fn has_room(&self, ops: usize, bytes: usize) -> bool {
-        self.ops + ops <= BATCH_OPS && self.bytes + bytes <= BATCH_BYTES
     }
 }
 
@@ -135,29 +129,38 @@ impl Engine {
         self.applied(batch.bytes)
     }
 
-    /// Applies changes of different keys on all cores, in no order and not at once: only for changes that a journal
-    /// holds, which a crash in between applies again. They are durable after the next [`Engine::sync`].
-    pub fn apply_unordered(&self, entries: &[(Bytes, Option<Bytes>)]) -> Result<(), StoreError> {
+    /// Makes changes one after the other, not at once: only for those that the log or a journal holds, which a crash in
+    /// between makes again. They are durable after the next [`Engine::sync`], and none of them without those before it.
+    pub fn insert(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        for entry in entries {
+            self.insert_part(std::slice::from_ref(entry))?;
+            self.applied(size(entry))?;
+        }
+        Ok(())
+    }
+
+    /// As [`Engine::insert`], of different keys on all cores, in no order.
+    pub fn insert_unordered(&self, entries: &[Entry]) -> Result<(), StoreError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let part = |entries: &[(Bytes, Option<Bytes>)]| {
-            guarded(&self.dir, || {
-                for (key, value) in entries {
-                    match value {
-                        Some(value) => self.db.insert(&**key, &**value)?,
-                        None => self.db.remove(&**key)?,
-                    };
-                }
-                Ok(())
-            })
-        };
         std::thread::scope(|scope| {
             let parts = entries.chunks(entries.len().div_ceil(cores).max(1));
-            let running: Vec<_> = parts.map(|entries| scope.spawn(move || part(entries))).collect();
+            let running: Vec<_> = parts.map(|part| scope.spawn(move || self.insert_part(part))).collect();
             let gave_up = || Err(StoreError::Stopped("a writing thread gave up".to_owned()));
             running.into_iter().try_for_each(|part| part.join().unwrap_or_else(|_| gave_up()))
         })?;
-        let bytes = entries.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len())).sum();
-        self.applied(bytes)
+        self.applied(entries.iter().map(size).sum())
+    }
+
+    fn insert_part(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        guarded(&self.dir, || {
+            for (key, value) in entries {
+                match value {
+                    Some(value) => self.db.insert(&**key, &**value)?,
+                    None => self.db.remove(&**key)?,
+                };
+            }
+            Ok(())
+        })
     }
 
     /// Counts what was applied, and syncs when it is time.
@@ -198,6 +201,10 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+fn size((key, value): &Entry) -> usize {
+    key.len() + value.as_ref().map_or(0, |value| value.len())
 }
 
 /// Whether the engine has data in `dir`.

@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::store::history;
-use crate::store::plan::{Bytes, Counts};
+use crate::store::plan::Counts;
 use crate::store::{Revision, StoreError, key, random_id};
 
-use super::engine::{self, Engine, EngineBatch};
+use super::engine::{self, Engine};
 use super::head::Head;
 use super::sidecar::{Found, Sidecar};
-use super::{DataLoss, SledOptions, committer, files, journal};
+use super::wal::{self, Wal};
+use super::{DataLoss, Overlay, SledOptions, committer, files, journal};
 
 const LOCK: &str = "LOCK";
 /// Stands in the folder until a new store is complete: what is beside it then is no store yet.
@@ -26,6 +27,7 @@ const CREATING: &str = "CREATING";
 pub struct Opened {
     pub engine: Engine,
     pub head: Head,
+    pub wal: Wal,
     /// Released when it is closed.
     pub lock: File,
 }
@@ -124,11 +126,12 @@ impl Guard<'_> {
         let past = history::begun(self.options.history, self.now);
         let head = Head { store_id, revision, counts: Counts::default(), indexed: true, past };
         self.write_head(&engine, &head)?;
+        let wal = Wal::create(self.dir, &head.store_id)?;
         Sidecar::new(&head, false).write(self.dir)?;
         files::remove(&marker)?;
         files::sync(self.dir)?;
         tracing::info!(dir = self.place, id = head.store_id, "created a store");
-        Ok(Opened { engine, head, lock })
+        Ok(Opened { engine, head, wal, lock })
     }
 
     fn reopen(&self, sidecar: Option<Sidecar>, lock: File) -> Result<Opened, StoreError> {
@@ -144,7 +147,7 @@ impl Guard<'_> {
         files::create_folder(&journal::folder(self.dir))?;
         let engine = Engine::open(&data, self.options.cache_capacity)?;
         match self.settle(&engine, sidecar.as_ref()) {
-            Ok(head) => Ok(Opened { engine, head, lock }),
+            Ok((head, wal)) => Ok(Opened { engine, head, wal, lock }),
             Err(refused) => {
                 // So that whoever accepts the loss can open it at once. The refusal says more than this could.
                 let _ = engine.close();
@@ -154,28 +157,47 @@ impl Guard<'_> {
     }
 
     /// Finds out what the data holds, compares it with what it should hold, and writes that down.
-    fn settle(&self, engine: &Engine, sidecar: Option<&Sidecar>) -> Result<Head, StoreError> {
-        let head = match self.mend(engine)? {
-            Some(head) => match self.loss(&head, sidecar) {
-                None => head,
-                Some(loss) => self.accept(engine, loss)?,
-            },
-            None => self.accept(engine, "its head record is gone".to_owned())?,
+    fn settle(&self, engine: &Engine, sidecar: Option<&Sidecar>) -> Result<(Head, Wal), StoreError> {
+        let (head, missing) = self.mend(engine, sidecar)?;
+        let missing = missing.or_else(|| head.as_ref().and_then(|head| self.loss(head, sidecar)));
+        let (head, wal) = match (head, missing) {
+            (Some(head), None) => {
+                let wal = Wal::open(self.dir, &head.store_id)?;
+                (head, wal)
+            }
+            (_, missing) => {
+                let head = self.accept(engine, missing.unwrap_or_else(|| "its head record is gone".to_owned()))?;
+                let wal = Wal::create(self.dir, &head.store_id)?;
+                (head, wal)
+            }
         };
         Sidecar::new(&head, false).write(self.dir)?;
-        Ok(head)
+        Ok((head, wal))
     }
 
-    /// Loads the head, after finishing a batch that a crash interrupted.
-    fn mend(&self, engine: &Engine) -> Result<Option<Head>, StoreError> {
+    /// Loads the head, after the engine took over what the log holds and a batch that a crash interrupted; and says what
+    /// is missing.
+    fn mend(&self, engine: &Engine, sidecar: Option<&Sidecar>) -> Result<(Option<Head>, Option<String>), StoreError> {
         let Some(mut head) = Head::load(engine, &self.place)? else {
-            return Ok(None);
+            return Ok((None, None));
         };
+        let missing = match wal::read(self.dir, &head.store_id, head.revision)? {
+            Some(wal::Found { frames, gap }) => {
+                if gap.is_none() || self.options.data_loss == DataLoss::Accept {
+                    head = self.take_over(engine, frames)?.unwrap_or(head);
+                }
+                gap
+            }
+            None => sidecar.filter(|sidecar| sidecar.has_wal()).map(|_| "its write-ahead log is gone".to_owned()),
+        };
+        if let Some(missing) = missing {
+            return Ok((Some(head), Some(missing)));
+        }
         for mut batch in journal::interrupted(self.dir)? {
             let revision = batch.revision;
             if revision.0 > head.revision.0 + 1 {
                 let what = format!("its journal goes on at revision {revision}, its data ends at {}", head.revision);
-                self.accepts(what)?;
+                return Ok((Some(head), Some(what)));
             } else if revision > head.revision {
                 tracing::warn!(dir = self.place, %revision, "finishing an interrupted batch");
                 committer::apply_in_pieces(engine, || batch.next())?;
@@ -185,7 +207,22 @@ impl Guard<'_> {
             }
             batch.remove()?;
         }
-        Ok(Some(head))
+        Ok((Some(head), None))
+    }
+
+    /// Has the engine take over commits that were only in the log, durably; returns the head that they make.
+    fn take_over(&self, engine: &Engine, frames: Vec<wal::Frame>) -> Result<Option<Head>, StoreError> {
+        let Some(last) = frames.last().map(|frame| frame.last) else {
+            return Ok(None);
+        };
+        tracing::info!(dir = self.place, %last, "taking over what is only in the log");
+        let mut writes: Overlay = frames.into_iter().flat_map(|frame| frame.entries).collect();
+        // Last: it says that the others are there.
+        let head = writes.remove_entry(key::HEAD);
+        let writes: Vec<_> = writes.into_iter().chain(head).collect();
+        engine.insert(&writes)?;
+        engine.sync()?;
+        Head::load(engine, &self.place)
     }
 
     /// What the data lacks of what the sidecar remembers.
@@ -210,10 +247,10 @@ impl Guard<'_> {
     fn accept(&self, engine: &Engine, loss: String) -> Result<Head, StoreError> {
         self.accepts(loss)?;
         // Revisions are given a second time: what is remembered of the first ones must not be taken for theirs.
-        for keys in history::everything(|from, visit| engine.scan(from, visit))?.chunks(engine::BATCH_OPS) {
-            let mut batch = EngineBatch::default();
-            keys.iter().for_each(|key| batch.set(key, None));
-            engine.apply(batch)?;
+        let remembered = history::everything(|from, visit| engine.scan(from, visit))?;
+        engine.insert(&remembered.into_iter().map(|key| (key, None)).collect::<Vec<_>>())?;
+        for batch in journal::interrupted(self.dir)? {
+            batch.remove()?;
         }
         let head = Head::rebuild(engine, random_id()?, &self.place)?;
         self.write_head(engine, &head)?;
@@ -221,9 +258,7 @@ impl Guard<'_> {
     }
 
     fn write_head(&self, engine: &Engine, head: &Head) -> Result<(), StoreError> {
-        let mut batch = EngineBatch::default();
-        batch.set(&Bytes::from(key::HEAD), Some(&head.encode()));
-        engine.apply(batch)?;
+        engine.insert(&[(key::HEAD.into(), Some(head.encode()))])?;
         engine.sync()
     }
 }

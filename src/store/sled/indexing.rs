@@ -5,6 +5,8 @@
 
 use std::ops::ControlFlow;
 
+use super::Overlay;
+use super::committer::Newer;
 use super::engine::{BATCH_BYTES, BATCH_OPS, Engine, EngineBatch};
 use super::head::Head;
 use crate::store::links::{self, Catalogue, Step};
@@ -50,24 +52,19 @@ fn clear(engine: &Engine) -> Result<(), StoreError> {
         if found.is_empty() {
             return Ok(());
         }
-        engine.apply_unordered(&found)?;
+        engine.insert_unordered(&found)?;
     }
 }
 
-/// The first key from `from` on, as later writes leave it. `later` gives their value of a key, and their first own one.
-pub fn next(
-    engine: &Engine,
-    from: &[u8],
-    written: impl Fn(&[u8]) -> bool,
-    first: Option<&Write>,
-) -> Result<Option<(Bytes, Bytes)>, StoreError> {
-    let first = first.and_then(|write| Some((&write.key, write.new.as_ref()?)));
+/// The first key from `from` on, as what the engine does not have leaves it.
+pub fn next(engine: &Engine, from: &[u8], newer: &Newer<'_>) -> Result<Option<(Bytes, Bytes)>, StoreError> {
+    let first = newer.first(from);
     let mut found: Option<(Bytes, Bytes)> = None;
     engine.scan(from, &mut |key, value| {
         if first.is_some_and(|(own, _)| **own < *key) {
             return Ok(ControlFlow::Break(()));
         }
-        if written(key) {
+        if newer.get(key).is_some() {
             return Ok(ControlFlow::Continue(()));
         }
         found = Some((key.into(), value.into()));
@@ -84,6 +81,7 @@ pub fn build(
     place: &str,
     size: &mut usize,
 ) -> Result<Option<Catalogue>, StoreError> {
+    let nothing = Overlay::new();
     loop {
         let step = links::step(
             catalogue,
@@ -98,7 +96,7 @@ pub fn build(
                 })?;
                 Ok(found)
             },
-            |from| next(engine, from, |_| false, None),
+            |from| next(engine, from, &Newer { group: &nothing, visible: &nothing }),
         )?;
         let Some(Step { writes, catalogue }) = step else {
             return Ok(None);

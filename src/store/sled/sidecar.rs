@@ -17,8 +17,9 @@ use super::head::Head;
 
 const NAME: &str = "STORE";
 
-/// The newest folder format this version reads and writes.
-pub const FORMAT: u32 = 1;
+/// The newest folder format this version reads and writes. Since 2 a folder has a write-ahead log, which a version that
+/// does not know of it would pass over.
+pub const FORMAT: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sidecar {
@@ -59,6 +60,11 @@ impl Sidecar {
             tombstones: head.counts.tombstones,
             clean,
         }
+    }
+
+    /// Whether the folder must have a write-ahead log.
+    pub fn has_wal(&self) -> bool {
+        self.format >= 2
     }
 
     pub fn revision(&self) -> Revision {

@@ -7,6 +7,7 @@ mod guards;
 mod indexing;
 mod journal;
 mod reopening;
+mod wal;
 
 use std::path::Path;
 

@@ -1,10 +1,13 @@
 //! The end of the past: what of it is due goes along with what is written, a little at a time.
 
+use std::sync::Arc;
+
 use super::Committer;
-use super::group::SEAL_BYTES;
+use super::group::Newer;
 use crate::store::history::{self, Oldest};
 use crate::store::plan::Bytes;
-use crate::store::sled::engine::EngineBatch;
+use crate::store::sled::journal::Entry;
+use crate::store::sled::{Overlay, indexing};
 use crate::store::{StoreError, key};
 
 /// Records of the past that may go with a group, beside as many as it added.
@@ -13,22 +16,28 @@ const EXPIRE: u64 = 200;
 const TIDY: u64 = 2_000;
 
 impl Committer {
-    /// Removes what of the past is due, beside a group that added so many records to it.
-    pub(super) fn expire_beside(&mut self, added: u64) -> Result<(), StoreError> {
-        self.expire(EXPIRE + 2 * added)
+    /// Has writes that add so many records to the past remove what of it is due.
+    pub(super) fn expire_beside(&mut self, writes: &mut Overlay, added: u64) -> Result<(), StoreError> {
+        self.expire(writes, EXPIRE + 2 * added)
     }
 
-    /// Removes what of the past is due, about so many records of it. It goes for good with the next sync.
-    fn expire(&mut self, most: u64) -> Result<(), StoreError> {
+    /// Adds to `writes` what removes what of the past is due, about so many records of it.
+    fn expire(&mut self, writes: &mut Overlay, most: u64) -> Result<(), StoreError> {
         let Some(history) = self.history else {
             return Ok(());
         };
+        let shared = Arc::clone(&self.shared);
+        let state = shared.state.read();
         let is_due = |oldest: &Oldest, this: &Self| oldest.is_due(this.head.past, history, this.clock.now());
-        let mut batch = EngineBatch::default();
         let (mut gone, mut last) = (0, None);
         while gone < most && self.oldest.as_ref().is_none_or(|oldest| is_due(oldest, self)) {
-            let (engine, place) = (&self.engine, &self.shared.place);
-            let found = history::oldest(self.head.past, place, last.as_ref(), |from, visit| engine.scan(from, visit))?;
+            let newer = Newer { group: writes, visible: &state.overlay };
+            let found = history::oldest(self.head.past, &shared.place, last.as_ref(), |from, visit| {
+                match indexing::next(&self.engine, from, &newer)? {
+                    Some((key, value)) => visit(&key, &value).map(drop),
+                    None => Ok(()),
+                }
+            })?;
             let Some((oldest, expired)) = found else {
                 // What comes next is looked for when it is there.
                 self.oldest = None;
@@ -38,35 +47,33 @@ impl Committer {
             if !is_due(&oldest, self) {
                 break;
             }
-            if last.is_some() && !batch.has_room(expired.keys.len() + 1, SEAL_BYTES) {
-                self.apply_with_head(std::mem::take(&mut batch))?;
-            }
             self.head.past = expired.past;
-            // Waits for those who read below the new floor.
-            self.shared.state.write().past = expired.past;
             gone += expired.keys.len() as u64;
-            expired.keys.iter().for_each(|key| batch.set(key, None));
-            last = expired.keys.into_iter().next_back();
+            last = expired.keys.last().cloned();
+            writes.extend(expired.keys.into_iter().map(|key| (key, None)));
             self.oldest = None;
         }
-        if last.is_some() { self.apply_with_head(batch) } else { Ok(()) }
+        Ok(())
     }
 
-    fn apply_with_head(&self, mut batch: EngineBatch) -> Result<(), StoreError> {
-        batch.set(&Bytes::from(key::HEAD), Some(&self.head.encode()));
-        self.engine.apply(batch)
-    }
-
-    /// Removes what of the past is due while nobody wants to write.
+    /// Removes what of the past is due while nobody wants to write, and the engine has everything.
     pub(super) fn tidy(&mut self) {
         if self.history.is_none() || self.stopped().is_some() {
             return;
         }
         // A failure stops the store, and says so.
         let _ = self.or_stop(|this| {
-            let before = this.head.past.records;
-            this.expire(TIDY)?;
-            if this.head.past.records == before { Ok(()) } else { this.engine.sync() }
+            let mut writes = Overlay::new();
+            this.expire(&mut writes, TIDY)?;
+            if writes.is_empty() {
+                return Ok(());
+            }
+            // Waits for those who read below the new floor.
+            this.shared.state.write().past = this.head.past;
+            let mut writes: Vec<Entry> = writes.into_iter().collect();
+            writes.push((Bytes::from(key::HEAD), Some(this.head.encode())));
+            this.engine.insert(&writes)?;
+            this.engine.sync()
         });
     }
 }

@@ -105,12 +105,12 @@ fn a_sidecar_that_is_gone_or_garbled_is_refused_until_the_loss_is_accepted() {
 fn a_newer_format_is_refused_with_what_to_do() {
     let dir = three_users();
     edit_sidecar(dir.path(), |sidecar| {
-        sidecar.insert("format".to_owned(), 2.into());
+        sidecar.insert("format".to_owned(), 3.into());
         sidecar.insert("written_by".to_owned(), "hubwarden 9.1.0".into());
         sidecar.remove("clean");
     });
     let error = refused(dir.path());
-    assert!(matches!(error, StoreError::Format { found: 2, supported: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::Format { found: 3, supported: 2, .. }), "{error}");
     assert!(error.to_string().contains("start hubwarden 9.1.0 again"), "{error}");
     // Nobody can accept what this version does not understand.
     assert!(matches!(accepting(dir.path()), Err(StoreError::Format { .. })));

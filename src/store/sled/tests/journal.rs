@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::super::engine::BATCH_OPS;
+use super::super::committer::LARGE;
 use super::super::head::Head;
 use super::super::journal;
 use super::*;
@@ -123,9 +123,9 @@ fn a_batch_beyond_the_data_means_that_data_is_missing() {
     assert!(error.to_string().contains("goes on at revision 9, its data ends at 3"), "{error}");
 }
 
-/// More than the engine applies at once.
+/// More than go with others.
 fn too_many() -> Vec<Entity> {
-    (0..).take(BATCH_OPS + 1).map(|n| numbered(&format!("u{n}"), n)).collect()
+    (0..).take(LARGE).map(|n| numbered(&format!("u{n}"), n)).collect()
 }
 
 #[test]
