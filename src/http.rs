@@ -52,6 +52,7 @@ mod server;
 mod shadow;
 mod tokens;
 mod trace;
+mod uninterrupted;
 mod who_can;
 mod whoami;
 mod workers;

@@ -18,6 +18,7 @@ use super::path::Params;
 use super::query::Query;
 use super::request_id::RequestId;
 use super::routes::Route;
+use super::uninterrupted::Uninterrupted;
 use crate::audit::Request;
 use crate::hub::Hub;
 use crate::store::{Moment, MomentError, Revision};
@@ -143,17 +144,18 @@ impl Call {
     /// Does work that must come to its end, also when nobody waits for the answer any more.
     ///
     /// # Errors
-    /// The work's, and 503 when the server is stopping.
-    pub async fn detached<T: Send + 'static, F: Future<Output = Result<T, Failure>> + Send + 'static>(
+    /// The work's.
+    pub async fn uninterrupted<T: Send + 'static, F: Future<Output = Result<T, Failure>> + Send + 'static>(
         self,
         work: impl FnOnce(Self) -> F,
     ) -> Result<T, Failure> {
         let asking = Request::current();
+        // Wherever it ends, it is still this request's.
         let work = work(self).instrument(tracing::Span::current());
-        joined(match asking {
-            Some(asking) => tokio::spawn(asking.around(work)).await,
-            None => tokio::spawn(work).await,
-        })
+        match asking {
+            Some(asking) => Uninterrupted::new(asking.around(work)).await,
+            None => Uninterrupted::new(work).await,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::warden::Change;
 pub async fn answer(call: Call) -> Answered {
     let uid = named(&call)?;
     let asked = call.conditions()?.expect()?;
-    call.detached(move |call| async move {
+    call.uninterrupted(move |call| async move {
         // Without a condition still: deleting what is not there is a 404, not a change.
         let expect = if asked == Expect::Anything { Expect::Present } else { asked };
         let change = Change::Delete { uid: uid.clone(), expect };

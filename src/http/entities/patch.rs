@@ -12,7 +12,7 @@ pub async fn answer(call: Call) -> Answered {
     let uid = named(&call)?;
     let patch = Patch::from_json(&call.json()?)?;
     let expect = call.conditions()?.expect()?;
-    call.detached(move |call| async move {
+    call.uninterrupted(move |call| async move {
         let change = Change::Patch { uid: uid.clone(), patch, expect };
         let revision = call.warden().change_async(vec![change]).await?;
         record::changed(&call, &uid.to_string(), 1, revision);

@@ -17,7 +17,7 @@ pub async fn answer(call: Call) -> Answered {
     let entity = with_uid(call.json()?, &uid)?;
     let expect = call.conditions()?.expect()?;
     let dead = dead(&call)?;
-    call.detached(move |call| async move {
+    call.uninterrupted(move |call| async move {
         // For the status alone: what must hold is checked in the same step as the change.
         let before = call.warden().session(Api::Native, None)?.entity(&uid)?;
         let status = match before {
