@@ -13,6 +13,7 @@ pub mod loading;
 pub mod process;
 pub mod report;
 pub mod site;
+pub mod stalls;
 pub mod world;
 
 /// Why something could not be measured.

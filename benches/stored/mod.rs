@@ -10,6 +10,10 @@ use hubwarden::pdp::Bundle;
 use hubwarden::store::{Batch, SledStore};
 use hubwarden::warden::{BundleOrigin, Warden, WardenOptions, embedded};
 
+/// As the program has it: where things lie in memory is a part of what they cost.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Entities that are committed at once.
 const PER_LOAD: usize = 200_000;
 

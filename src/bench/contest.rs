@@ -14,6 +14,7 @@ use super::load::{FINE, Load, Outcome, Rate, Script, closed, open};
 use super::process::Running;
 use super::report::Report;
 use super::site::{Say, Site};
+use super::stalls::Stalls;
 use super::world::World;
 
 /// Questions that are made before the clock runs, and asked again and again.
@@ -90,6 +91,11 @@ pub fn http(
     let mut report = Report::new("http", Some(world));
     let outcomes = take_turns(world, contenders, effort, say)?;
     compare(&mut report, contenders, &outcomes, effort, Some(0.80));
+    say("the machine: how long it stops a thread that only looks at the clock");
+    let Stalls { per_second, share, longest } = Stalls::measure(effort.duration);
+    report.number("the machine: stops of a busy thread, 0.5 ms and more", per_second, "a second");
+    report.number("the machine: the longest of them", longest.as_micros() as f64, "us");
+    report.number("the machine: what they take of the time", share * 100.0, "%");
     for (contender, rounds) in contenders.iter().zip(&outcomes) {
         let highest = median(rounds.iter().map(Outcome::per_second));
         steady(&mut report, world, contender, effort, highest, say)?;

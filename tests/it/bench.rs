@@ -32,6 +32,7 @@ fn http_is_measured_against_a_constant_at_a_fixed_rate_and_in_batches() {
     let loads = ["always yes", "hubwarden", "always yes at 85 %", "hubwarden at 85 %", "batch of 10", "batch of 10"];
     assert_eq!(names(&report, "loads"), loads);
     assert!(names(&report, "ratios").contains(&"throughput, hubwarden / always yes"));
+    assert!(names(&report, "numbers").contains(&"the machine: the longest of them"));
     assert_eq!(report["world"]["entities"], 500);
     let steady = &report["loads"][3];
     assert!(steady["service_us"]["p50"].as_f64() <= steady["latency_us"]["p50"].as_f64(), "waiting counts: {steady}");
