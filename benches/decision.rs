@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench decision`; the large store has a million entities, or `HUBWARDEN_BENCH_ENTITIES`. With
 //! `HUBWARDEN_BENCH_DATA=DIR` it is one that stands there already, filled by `hubwarden import` with what `hubwarden
-//! bench generate` wrote. Each is measured in the small store and right after it in the large one, so that a machine
-//! that changes its pace changes both. `warm` asks the same questions in both stores, about content through fine-grained
+//! bench generate` wrote. What criterion measures one after the other is then asked by turns, all questions of the one and
+//! of the other: only the ratio of these holds on a machine that changes its pace. `warm` asks the same questions in both stores, about content through fine-grained
 //! and other tokens, with their entities in the cache. `spread` asks about the whole store, so that a larger one has more
 //! to keep in the processor's caches. `cold` does so without the cache of entities: each is read from the store. These
 //! three decide every question anew; `kept` asks the questions of `warm` with the cache of answers.
@@ -12,6 +12,7 @@
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use hubwarden::bench::world::{Question, World};
@@ -25,6 +26,8 @@ use stored::{populate, warden};
 
 /// Questions in the working set.
 const QUESTIONS: usize = 512;
+/// How often each hub has its turn.
+const TURNS: usize = 301;
 /// Entities of the small store, all of which `warm` asks about.
 const SMALL: u64 = 10_000;
 
@@ -62,9 +65,41 @@ impl Hub {
         swept.iter().step_by(swept.len().div_ceil(QUESTIONS)).copied().collect()
     }
 
+    /// Who is asked what.
+    fn asked(&self, name: &str) -> (&Warden, Vec<(Question, bool)>) {
+        match name {
+            "warm" => (&self.cached, self.same()),
+            "spread" => (&self.cached, self.spread()),
+            "cold" => (&self.uncached, self.spread()),
+            _ => (&self.keeping, self.same()),
+        }
+    }
+
     fn spread(&self) -> Vec<(Question, bool)> {
         self.world.questions(QUESTIONS).collect()
     }
+}
+
+/// The median time of a decision in each hub, in microseconds, and the median ratio of a turn in the second to one in the
+/// first.
+fn by_turns(hubs: [(&Warden, &[(Question, bool)]); 2]) -> ([f64; 2], f64) {
+    let (mut times, mut ratios) = ([const { Vec::new() }; 2], Vec::new());
+    for _ in 0..TURNS {
+        let took = hubs.map(|(warden, questions)| {
+            let asked: Vec<Asked> = questions.iter().map(|(question, _)| question.to_asked()).collect();
+            let started = Instant::now();
+            asked.into_iter().for_each(|asked| drop(black_box(ask(warden, asked))));
+            started.elapsed().as_secs_f64() * 1e6 / questions.len() as f64
+        });
+        times.iter_mut().zip(took).for_each(|(times, took)| times.push(took));
+        let [first, second] = took;
+        ratios.push(second / first);
+    }
+    let median = |values: &mut Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or_default()
+    };
+    (times.each_mut().map(median), median(&mut ratios))
 }
 
 fn ask(warden: &Warden, asked: Asked) -> Ruling {
@@ -78,15 +113,11 @@ fn decisions(criterion: &mut Criterion) {
     let large = Hub::open(large, filled.as_deref());
     let hubs = [Hub::open(SMALL, None), large];
     let mut group = criterion.benchmark_group("decision");
+    let mut turns = Vec::new();
     for name in ["warm", "spread", "cold", "kept"] {
-        for hub in &hubs {
-            let (warden, questions) = match name {
-                "warm" => (&hub.cached, hub.same()),
-                "spread" => (&hub.cached, hub.spread()),
-                "cold" => (&hub.uncached, hub.spread()),
-                _ => (&hub.keeping, hub.same()),
-            };
-            for (question, expected) in &questions {
+        let picked = hubs.each_ref().map(|hub| hub.asked(name));
+        for (hub, (warden, questions)) in hubs.iter().zip(&picked) {
+            for (question, expected) in questions {
                 assert_eq!(ask(warden, question.to_asked()).answer.allowed(), *expected, "{question:?}");
             }
             let mut next = questions.iter().cycle();
@@ -98,8 +129,12 @@ fn decisions(criterion: &mut Criterion) {
                 );
             });
         }
+        turns.push((name, by_turns(picked.each_ref().map(|(warden, questions)| (*warden, questions.as_slice())))));
     }
     group.finish();
+    for (name, ([small, large], ratio)) in turns {
+        println!("decision/{name} by turns: {small:.2} us, {large:.2} us, ratio {ratio:.2}");
+    }
 }
 
 criterion_group!(benches, decisions);

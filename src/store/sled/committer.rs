@@ -5,6 +5,7 @@
 //! power cut could take back. The engine takes over what the log holds now and then: when it is much, before anything
 //! that is written past the log, and when nobody has wanted to write for a moment.
 
+mod alone;
 mod group;
 mod past;
 mod request;
@@ -23,13 +24,14 @@ use crate::store::links::{self, Catalogue};
 use crate::store::plan::{Bytes, Plan, Write, plan};
 use crate::store::{Batch, CommitError, Revision, StoreError, key};
 
+pub use alone::apply_in_pieces;
 pub use group::Newer;
 use group::{Group, Planned, may_fit};
 pub use request::{Reply, Request};
 
-use super::engine::{BATCH_BYTES, Engine, EngineBatch};
+use super::engine::{Engine, EngineBatch};
 use super::head::Head;
-use super::journal::{self, Entry, Unwritten};
+use super::journal::Entry;
 use super::sidecar::Sidecar;
 use super::wal::Wal;
 use super::{Overlay, Shared, files, indexing};
@@ -313,12 +315,7 @@ impl Committer {
             return;
         }
         self.shared.meter.group.observe(answers.len() as f64);
-        let done = match (commits.first(), commits.last()) {
-            (Some((first, _)), Some((last, _))) => {
-                self.or_stop(|this| this.log((*first, *last), writes, &replaced, &commits))
-            }
-            _ => Ok(()),
-        };
+        let done = self.or_stop(|this| this.log(writes, &replaced, &commits));
         self.siblings = self.waiting();
         for (reply, revision) in answers {
             let why = |why: &String| CommitError::Store(StoreError::Stopped(why.clone()));
@@ -332,11 +329,13 @@ impl Committer {
     /// Writes a group to the log and makes it visible.
     fn log(
         &mut self,
-        revisions: (Revision, Revision),
         mut writes: Overlay,
         replaced: &[Bytes],
         commits: &[(Revision, Vec<Uid>)],
     ) -> Result<(), StoreError> {
+        let (Some((first, _)), Some((last, _))) = (commits.first(), commits.last()) else {
+            return Ok(());
+        };
         let dates = history::dated(self.head.past, self.head.revision, replaced);
         self.head.past.records += dates.len() as u64;
         let added = replaced.len() + dates.len();
@@ -345,7 +344,7 @@ impl Committer {
         let head = (Bytes::from(key::HEAD), self.head.encode());
         let entries = writes.iter().map(|(key, value)| (key, value.as_ref()));
         let started = Instant::now();
-        self.wal.append(revisions, entries.chain(std::iter::once((&head.0, Some(&head.1)))))?;
+        self.wal.append((*first, *last), entries.chain(std::iter::once((&head.0, Some(&head.1)))))?;
         self.shared.meter.flush_seconds.observe(started.elapsed().as_secs_f64());
         self.unfilled += writes.len();
         self.publish(commits, |overlay| overlay.extend(writes));
@@ -373,55 +372,6 @@ impl Committer {
         self.engine.sync()?;
         self.wal.restart()?;
         self.checkpoint(CHECKPOINT)
-    }
-
-    /// Commits a batch that is too large to go with others.
-    fn commit_alone(&mut self, plan: Planned, reply: Reply) {
-        let result = self.commit_through_journal(plan);
-        reply.answer(result);
-    }
-
-    fn commit_through_journal(&mut self, plan: Planned) -> Result<Revision, CommitError> {
-        // The group that was finished for this one may have failed.
-        if let Some(stopped) = self.stopped() {
-            return Err(stopped.into());
-        }
-        let mut next = plan.after(&self.head);
-        let Planned { mut writes, remembered, revision, .. } = plan;
-        for (key, value) in history::dated(next.past, revision, &remembered.replaced) {
-            next.past.records += 1;
-            writes.push(Write { key, old: None, new: Some(value) });
-        }
-        writes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        let last = (Bytes::from(key::HEAD), Some(next.encode()));
-        let entries = || {
-            let head = std::iter::once((&last.0, last.1.as_ref()));
-            writes.iter().map(|write| (&write.key, write.new.as_ref())).chain(head)
-        };
-        match journal::write(&self.shared.dir, revision, entries()) {
-            Ok(()) => {}
-            Err(Unwritten::Nothing(why)) => return Err(why.into()),
-            Err(Unwritten::Unsure(why)) => {
-                self.stop(why.to_string());
-                return Err(why.into());
-            }
-        }
-        // From here on the batch will happen, now or when the store is opened again.
-        self.head = next;
-        let done = self.or_stop(|this| {
-            let commit = (revision, uids(&writes));
-            // Readers go on to see what was there.
-            let old = writes.iter().map(|write| (Bytes::clone(&write.key), write.old.clone())).collect();
-            this.shared.state.write().overlay = old;
-            let mut entries = writes.into_iter().map(|write| (write.key, write.new)).chain(std::iter::once(last));
-            apply_in_pieces(&this.engine, || Ok(entries.next()))?;
-            journal::remove(&this.shared.dir, revision)?;
-            // Freeing a million old values takes a while: not under the lock.
-            let mut old = Overlay::new();
-            this.publish(&[commit], |overlay| std::mem::swap(overlay, &mut old));
-            this.checkpoint(1)
-        });
-        done.map(|()| revision).map_err(|why| StoreError::Stopped(why).into())
     }
 
     /// Makes what is durable visible.
@@ -478,30 +428,6 @@ impl Committer {
         // Closing would do, but for a child process that is just being started and still has the handle.
         lock.unlock().map_err(files::at("unlock", &shared.dir))
     }
-}
-
-/// Applies entries of any number; they are durable when it returns. The head record must come last: it is written
-/// after all others are durable, so that a head says that everything up to it is there.
-pub fn apply_in_pieces(
-    engine: &Engine,
-    mut next: impl FnMut() -> Result<Option<Entry>, StoreError>,
-) -> Result<(), StoreError> {
-    let mut piece: Vec<Entry> = Vec::new();
-    let mut bytes = 0;
-    while let Some((key, value)) = next()? {
-        if *key == *key::HEAD {
-            engine.insert_unordered(&std::mem::take(&mut piece))?;
-            engine.sync()?;
-        }
-        bytes += key.len() + value.as_ref().map_or(0, |value| value.len());
-        piece.push((key, value));
-        if bytes >= BATCH_BYTES {
-            engine.insert_unordered(&std::mem::take(&mut piece))?;
-            bytes = 0;
-        }
-    }
-    engine.insert_unordered(&piece)?;
-    engine.sync()
 }
 
 fn uids(writes: &[Write]) -> Vec<Uid> {

@@ -129,8 +129,8 @@ impl Engine {
         self.applied(batch.bytes)
     }
 
-    /// Makes changes one after the other, not at once: only for those that the log or a journal holds, which a crash in
-    /// between makes again. They are durable after the next [`Engine::sync`], and none of them without those before it.
+    /// Makes changes one after the other, not at once: for those that a crash in between lets be made again, from the log
+    /// or a journal. They are durable after the next [`Engine::sync`], and none of them without those before it.
     pub fn insert(&self, entries: &[Entry]) -> Result<(), StoreError> {
         for entry in entries {
             self.insert_part(std::slice::from_ref(entry))?;
