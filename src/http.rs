@@ -47,6 +47,7 @@ mod record;
 mod replay;
 mod reply;
 mod request_id;
+mod router;
 mod routes;
 mod server;
 mod shadow;

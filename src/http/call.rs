@@ -34,10 +34,6 @@ pub const AS_OF_QUERY: (&str, &str) = (
     "a revision or a time (RFC 3339): decides on the facts and by the policies of then; needs the scope `audit`",
 );
 
-/// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
-
 /// One request.
 #[derive(Clone)]
 pub struct Call {
@@ -47,8 +43,8 @@ pub struct Call {
     pub request_id: RequestId,
     pub params: Params,
     pub query: Query,
-    /// Where it came from, when it came over a connection.
-    pub peer: Option<Peer>,
+    /// The other end of its connection.
+    pub peer: IpAddr,
     pub method: Method,
     /// As it was sent.
     pub target: Uri,

@@ -64,7 +64,7 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 pub async fn revoke(call: Call) -> Answered {
-    call.app.reports.take(call.peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0))?;
+    call.app.reports.take(call.peer)?;
     let json = call.json()?;
     let values = values(&json)?;
     call.blocking(move |call| {

@@ -2,17 +2,15 @@
 //!
 //! Keys come before routes: somebody without one learns neither which paths exist nor which methods they take.
 
-use std::collections::HashMap;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::{MethodFilter, on};
 use futures_util::FutureExt;
 use tokio::time::timeout_at;
 use tracing::Instrument;
@@ -20,18 +18,19 @@ use tracing::Instrument;
 use super::access;
 use super::app::App;
 use super::body;
-use super::call::{Call, Peer, at_least};
+use super::call::{Call, at_least};
 use super::client;
 use super::failure::Failure;
 use super::path::Params;
 use super::query::Query;
 use super::reply::Answered;
 use super::request_id::{self, RequestId};
-use super::routes::{Access, Body, Effect, Route, Verb};
+use super::router::{OtherMethod, Target};
+use super::routes::{Access, Body, Effect, Route};
 use super::trace;
 use crate::audit::{Request as Asking, Trace};
 use crate::store::Revision;
-use crate::warden::{ApiKey, RouteMeter};
+use crate::warden::ApiKey;
 
 type HttpResponse = Response<axum::body::Body>;
 
@@ -40,15 +39,6 @@ const BUNDLE: HeaderName = HeaderName::from_static("hubwarden-bundle");
 
 /// W3C trace context.
 const TRACE: HeaderName = HeaderName::from_static("traceparent");
-
-/// What a request met.
-#[derive(Clone)]
-enum Target {
-    Route(&'static Route, Arc<RouteMeter>),
-    NoRoute,
-    /// There are routes with this path, with other methods.
-    OtherMethod,
-}
 
 /// What the log and the headers tell of a request besides its answer.
 struct Told {
@@ -67,85 +57,13 @@ impl Told {
     }
 }
 
-/// What answers the requests of a table.
-pub fn faces(app: &Arc<App>, routes: &'static [Route]) -> (Fixed, Router) {
-    let mut fixed = Fixed::default();
-    let mut router = Router::new();
-    for route in routes {
-        let target = Target::Route(route, app.warden.metrics().route(route.verb.name(), route.path));
-        fixed.add(route, &target);
-        let handler = move |State(app): State<Arc<App>>, request: Request| routed(app, target.clone(), request);
-        router = router.route(route.path, on(filter(route.verb), handler));
-    }
-    let no_route = |State(app): State<Arc<App>>, request: Request| routed(app, Target::NoRoute, request);
-    let other_method = |State(app): State<Arc<App>>, request: Request| routed(app, Target::OtherMethod, request);
-    let router = router.fallback(no_route).method_not_allowed_fallback(other_method);
-    (fixed, router.with_state(Arc::clone(app)))
-}
-
-/// The routes whose path has no parameters and whose method is asked for as it stands: most requests are one of these,
-/// and need no router.
-#[derive(Default)]
-pub struct Fixed(HashMap<&'static str, Vec<(Method, Target)>>);
-
-impl Fixed {
-    fn add(&mut self, route: &'static Route, target: &Target) {
-        if !route.path.contains('{') {
-            self.0.entry(route.path).or_default().push((method(route.verb), target.clone()));
-        }
-    }
-
-    /// The answer to a request that needs no router; gives the others back, to be routed.
-    pub fn answer(
-        &self,
-        app: &Arc<App>,
-        peer: Peer,
-        mut request: Request,
-    ) -> Result<impl Future<Output = HttpResponse> + Send + use<>, Request> {
-        let routes = self.0.get(request.uri().path()).into_iter().flatten();
-        match routes.into_iter().find(|(method, _)| method == request.method()) {
-            Some((_, target)) => Ok(serve(Arc::clone(app), target.clone(), Some(peer), request)),
-            None => {
-                request.extensions_mut().insert(peer);
-                Err(request)
-            }
-        }
-    }
-}
-
-fn method(verb: Verb) -> Method {
-    match verb {
-        Verb::Get => Method::GET,
-        Verb::Post => Method::POST,
-        Verb::Put => Method::PUT,
-        Verb::Patch => Method::PATCH,
-        Verb::Delete => Method::DELETE,
-    }
-}
-
-fn filter(verb: Verb) -> MethodFilter {
-    match verb {
-        Verb::Get => MethodFilter::GET,
-        Verb::Post => MethodFilter::POST,
-        Verb::Put => MethodFilter::PUT,
-        Verb::Patch => MethodFilter::PATCH,
-        Verb::Delete => MethodFilter::DELETE,
-    }
-}
-
-fn routed(app: Arc<App>, target: Target, request: Request) -> impl Future<Output = HttpResponse> + Send {
-    let peer = request.extensions().get::<Peer>().copied();
-    serve(app, target, peer, request)
-}
-
 /// Outermost: request id, headers, log. A panic becomes an answer here.
-async fn serve(app: Arc<App>, target: Target, peer: Option<Peer>, request: Request) -> HttpResponse {
+pub async fn serve(app: Arc<App>, target: Target, peer: IpAddr, request: Request) -> HttpResponse {
     let started = Instant::now();
     let method = request.method().clone();
-    let matched = request.extensions().get::<MatchedPath>().cloned();
     let template = match &target {
-        Target::Route(route, _) => route.path,
-        Target::NoRoute | Target::OtherMethod => matched.as_ref().map_or("-", MatchedPath::as_str),
+        Target::Route(Route { path, .. }, _) | Target::OtherMethod(OtherMethod { path, .. }) => path,
+        Target::NoRoute => "-",
     };
     let span = trace::request(&method, template, request.headers());
     let (told, mut response) = match RequestId::of(request.headers()) {
@@ -205,7 +123,7 @@ fn panicked() -> HttpResponse {
 async fn dispatch(
     app: &Arc<App>,
     target: &Target,
-    peer: Option<Peer>,
+    peer: IpAddr,
     request: Request,
     told: &mut Told,
 ) -> HttpResponse {
@@ -236,7 +154,7 @@ async fn dispatch(
 async fn attempt(
     app: &Arc<App>,
     target: &Target,
-    peer: Option<Peer>,
+    peer: IpAddr,
     parts: Parts,
     unread: &mut Option<axum::body::Body>,
     told: &mut Told,
@@ -244,7 +162,7 @@ async fn attempt(
     // Somebody without a key learns neither which paths exist nor which methods they take.
     let access = match target {
         Target::Route(route, _) => route.access,
-        Target::NoRoute | Target::OtherMethod => Access::Scopes(&[]),
+        Target::NoRoute | Target::OtherMethod(_) => Access::Scopes(&[]),
     };
     let caller = access::identify(app, &parts.headers, access)?;
     told.key = caller.key().cloned();
@@ -252,9 +170,10 @@ async fn attempt(
     let route = match target {
         Target::Route(route, _) => *route,
         Target::NoRoute => return Err(Failure::not_found("there is nothing at this path")),
-        Target::OtherMethod => {
+        Target::OtherMethod(OtherMethod { allow, .. }) => {
             let message = format!("this path does not take {}", parts.method);
-            return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message));
+            let failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+            return Err(failure.with(header::ALLOW, allow.clone()));
         }
     };
     told.quiet = route.effect == Effect::Quiet;

@@ -2,12 +2,11 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use futures_util::FutureExt;
 use hyper::body::Incoming;
@@ -16,16 +15,15 @@ use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use super::app::App;
-use super::call::Peer;
 use super::options::{Limits, ServeOptions};
 use super::page_token::PageTokens;
-use super::pipeline::{Fixed, faces};
+use super::pipeline;
+use super::router::Router;
 use super::routes::routes;
 use super::workers::Workers;
 
@@ -84,8 +82,8 @@ impl Server {
         let limits = options.limits;
         let app = Arc::new(App::new(options.hub, limits.clone(), base_url.clone(), page_tokens));
         let (stop, stopped) = oneshot::channel();
-        let (fixed, router) = faces(&app, routes());
-        let face = Face { app, fixed: Arc::new(fixed), router: TowerToHyperService::new(router) };
+        let router = Arc::new(Router::new(routes(), |method, path| app.warden.metrics().route(method, path)));
+        let face = Face { app, router };
         let workers = Workers::start().map_err(ServeError::Thread)?;
         let task = tokio::spawn(accept(listener, face, limits, workers, stopped));
         tracing::info!(%address, url = base_url, "serving");
@@ -182,7 +180,7 @@ async fn accept(
             let _permit = permit;
             let served = async {
                 let stream = TcpStream::from_std(stream)?;
-                watcher.watch(connection(stream, FromPeer { peer: Peer(peer.ip()), face }, header_timeout)).await?;
+                watcher.watch(connection(stream, FromPeer { peer: peer.ip(), face }, header_timeout)).await?;
                 Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
             };
             // What ends a connection early (a reset, a malformed head) is the client's affair.
@@ -224,13 +222,12 @@ fn connection(stream: TcpStream, service: FromPeer, header_timeout: Duration) ->
 #[derive(Clone)]
 struct Face {
     app: Arc<App>,
-    fixed: Arc<Fixed>,
-    router: TowerToHyperService<Router>,
+    router: Arc<Router>,
 }
 
 /// The same, told who is at the other end.
 struct FromPeer {
-    peer: Peer,
+    peer: IpAddr,
     face: Face,
 }
 
@@ -240,10 +237,9 @@ impl Service<Request<Incoming>> for FromPeer {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        match self.face.fixed.answer(&self.face.app, self.peer, request.map(Body::new)) {
-            Ok(answer) => Box::pin(answer.map(Ok)),
-            Err(request) => Box::pin(self.face.router.call(request)),
-        }
+        let Face { app, router } = &self.face;
+        let target = router.find(request.method(), request.uri().path());
+        Box::pin(pipeline::serve(Arc::clone(app), target, self.peer, request.map(Body::new)).map(Ok))
     }
 }
 

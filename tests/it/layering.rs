@@ -58,7 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
-    ("tower", &["http"]),
+    ("matchit", &["http/router.rs"]),
     ("futures_util", &["http"]),
     ("utoipa", &["http"]),
     ("notify", &["warden", "cli/test"]),

@@ -6,12 +6,12 @@ use std::time::Duration;
 use axum::body::{Body as HttpBody, to_bytes};
 use axum::http::Request as HttpRequest;
 use serde_json::Value as Json;
-use tower::ServiceExt;
 
 use super::*;
 use crate::http::options::Limits;
 use crate::http::page_token::PageTokens;
-use crate::http::routes::{Access, Effect};
+use crate::http::router::Router;
+use crate::http::routes::Verb;
 use crate::hub::Hub;
 use crate::pdp::Bundle;
 use crate::store::MemoryStore;
@@ -45,9 +45,10 @@ fn app(limits: Limits) -> Arc<App> {
     Arc::new(App::new(Arc::new(hub), limits, String::new(), PageTokens::new().unwrap()))
 }
 
-async fn get(router: &Router, path: &str) -> (u16, Option<String>, Json) {
+async fn get(app: &Arc<App>, path: &str) -> (u16, Option<String>, Json) {
     let request = HttpRequest::get(path).header("Host", "localhost").body(HttpBody::empty()).unwrap();
-    let response = router.clone().oneshot(request).await.unwrap();
+    let target = Router::new(ROUTES, |method, path| app.warden.metrics().route(method, path)).find(request.method(), path);
+    let response = serve(Arc::clone(app), target, IpAddr::from([127, 0, 0, 1]), request).await;
     let id = response.headers().get("x-request-id").map(|id| id.to_str().unwrap().to_owned());
     let status = response.status().as_u16();
     let body = to_bytes(response.into_body(), 10_000).await.unwrap();
@@ -56,9 +57,9 @@ async fn get(router: &Router, path: &str) -> (u16, Option<String>, Json) {
 
 #[tokio::test]
 async fn a_panic_is_a_500_in_the_one_envelope_that_tells_nothing_of_it() {
-    let (_, router) = faces(&app(Limits::default()), ROUTES);
+    let app = app(Limits::default());
     for path in ["/panics", "/blocks-and-panics"] {
-        let (status, id, body) = get(&router, path).await;
+        let (status, id, body) = get(&app, path).await;
         assert_eq!((status, body["error"]["code"].as_str()), (500, Some("internal")));
         assert!(id.is_some());
         assert!(!body.to_string().contains("hwk_"), "{body}");
@@ -67,17 +68,16 @@ async fn a_panic_is_a_500_in_the_one_envelope_that_tells_nothing_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn what_takes_too_long_is_a_503() {
-    let (_, router) = faces(&app(Limits { deadline: Duration::from_secs(1), ..Limits::default() }), ROUTES);
-    let (status, _, body) = get(&router, "/hangs").await;
+    let app = app(Limits { deadline: Duration::from_secs(1), ..Limits::default() });
+    let (status, _, body) = get(&app, "/hangs").await;
     assert_eq!((status, body["error"]["code"].as_str()), (503, Some("deadline_exceeded")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_without_room_is_a_503_to_be_tried_again_and_room_comes_back() {
     let app = app(Limits { concurrent_requests: 1, deadline: Duration::from_secs(1), ..Limits::default() });
-    let (_, router) = faces(&app, ROUTES);
-    let (first, second) = tokio::join!(get(&router, "/hangs"), get(&router, "/hangs"));
+    let (first, second) = tokio::join!(get(&app, "/hangs"), get(&app, "/hangs"));
     assert_eq!(first.2["error"]["code"], "deadline_exceeded");
     assert_eq!((second.0, second.2["error"]["code"].as_str()), (503, Some("overloaded")));
-    assert_eq!(get(&router, "/hangs").await.2["error"]["code"], "deadline_exceeded");
+    assert_eq!(get(&app, "/hangs").await.2["error"]["code"], "deadline_exceeded");
 }
