@@ -168,10 +168,11 @@ impl Log {
         match &self.state {
             State::Off => Ok(()),
             State::Refusing { what, .. } => Err(Unavailable(Arc::clone(what))),
-            State::On(on) => match on.queue.settled().fault {
-                Some(fault) if on.mode == Mode::Block => Err(Unavailable(fault)),
-                _ => Ok(()),
+            State::On(on) if on.mode == Mode::Block => match on.queue.settled().fault {
+                Some(fault) => Err(Unavailable(fault)),
+                None => Ok(()),
             },
+            State::On(_) => Ok(()),
         }
     }
 

@@ -4,6 +4,8 @@
 //! schema disambiguates (`{"type","id"}` for an entity, `"2026-01-01T00:00:00Z"` for a datetime). A property test holds
 //! this reader and the engine's validator to the same verdict.
 
+mod conform;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
@@ -55,7 +57,21 @@ impl Admission<'_> {
     /// # Errors
     /// As [`Admission::entity`].
     pub fn check(&self, entity: &Entity) -> Result<(), JsonFault> {
-        self.entity(&entity.to_json()).map(|_| ())
+        match self.conforms(entity) {
+            true => Ok(()),
+            false => self.entity(&entity.to_json()).map(|_| ()),
+        }
+    }
+
+    /// An entity that is held already, as [`Admission::entity`] reads it from its JSON.
+    ///
+    /// # Errors
+    /// As [`Admission::entity`].
+    pub fn held(&self, entity: Entity) -> Result<Entity, JsonFault> {
+        match self.conforms(&entity) {
+            true => Ok(entity),
+            false => self.entity(&entity.to_json()),
+        }
     }
 
     /// Attributes laid over an entity for one request: unknown names and nulls are dropped, known ones checked.

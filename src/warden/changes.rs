@@ -217,7 +217,9 @@ impl Warden {
                 }
                 Change::Patch { uid, patch, expect } => {
                     let (entity, seen) = current(reader.as_ref(), &before, index, uid)?;
-                    let entity = admit(bundle, index, &patch.apply(entity))?;
+                    let entity = patch.apply(entity, bundle).map_err(|fault| {
+                        ChangeError::Invalid { index, uid: Some(uid.clone()), fault }
+                    })?;
                     let expect = match (expect, seen) {
                         (Expect::Anything | Expect::Present, Some(revision)) => Expect::Revision(revision),
                         (expect, _) => *expect,
@@ -299,14 +301,17 @@ impl Patch {
         Ok(patch)
     }
 
-    /// The changed entity, as JSON to be read under the schema.
-    fn apply(&self, mut entity: Entity) -> Json {
+    /// The changed entity, read under the schema.
+    fn apply(&self, mut entity: Entity, bundle: &Bundle) -> Result<Entity, JsonFault> {
         entity.parents.retain(|parent| !self.remove_parents.contains(parent));
         entity.parents.extend(self.add_parents.iter().cloned());
+        if self.attrs.is_empty() && self.tags.is_empty() {
+            return bundle.admission().held(entity);
+        }
         let mut json = entity.to_json();
         merge(&mut json, "attrs", &self.attrs);
         merge(&mut json, "tags", &self.tags);
-        json
+        bundle.admission().entity(&json)
     }
 }
 

@@ -138,6 +138,8 @@ fn size(value: &Value) -> usize {
 }
 
 pub(super) struct DecisionCache {
+    /// Whether answers are kept at all.
+    on: bool,
     kept: Cache<Key, Arc<Kept>, BySize>,
     versions: Versions,
     /// Answers that were found and no longer held.
@@ -159,6 +161,7 @@ impl DecisionCache {
     pub fn new(bytes: u64) -> Self {
         let expected = usize::try_from(bytes / 600).unwrap_or(usize::MAX).clamp(16, 1_000_000);
         Self {
+            on: bytes > 0,
             kept: Cache::with_weighter(expected, bytes, BySize),
             versions: Versions::new(),
             stale: AtomicU64::new(0),
@@ -166,7 +169,7 @@ impl DecisionCache {
     }
 
     pub fn is_on(&self) -> bool {
-        self.kept.capacity() > 0
+        self.on
     }
 
     pub fn versions(&self) -> &Versions {
