@@ -57,9 +57,17 @@ fn decode(name: &str, raw: &str) -> Result<String, Failure> {
     percent_decode(raw).ok_or_else(|| Failure::invalid(name, format!("`{raw}` is not percent-encoded UTF-8")))
 }
 
+/// Whether a segment is empty, or one or two dots, however they are written.
 fn is_ambiguous(segment: &str) -> bool {
-    let dots = segment.to_ascii_lowercase().replace("%2e", ".");
-    matches!(dots.as_str(), "" | "." | "..")
+    let (mut left, mut dots) = (segment, 0);
+    while !left.is_empty() {
+        let escaped = || left.split_at_checked(3).filter(|(dot, _)| dot.eq_ignore_ascii_case("%2e"));
+        match left.strip_prefix('.').or_else(|| escaped().map(|(_, after)| after)) {
+            Some(after) => (left, dots) = (after, dots + 1),
+            None => return false,
+        }
+    }
+    dots <= 2
 }
 
 /// The text that `raw` stands for, or nothing when it is malformed.

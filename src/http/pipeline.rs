@@ -120,13 +120,7 @@ fn panicked() -> HttpResponse {
     Failure::internal().into_response()
 }
 
-async fn dispatch(
-    app: &Arc<App>,
-    target: &Target,
-    peer: IpAddr,
-    request: Request,
-    told: &mut Told,
-) -> HttpResponse {
+async fn dispatch(app: &Arc<App>, target: &Target, peer: IpAddr, request: Request, told: &mut Told) -> HttpResponse {
     let (parts, body) = request.into_parts();
     let mut unread = Some(body);
     match attempt(app, target, peer, parts, &mut unread, told).await {

@@ -217,8 +217,10 @@ impl Warden {
                 }
                 Change::Patch { uid, patch, expect } => {
                     let (entity, seen) = current(reader.as_ref(), &before, index, uid)?;
-                    let entity = patch.apply(entity, bundle).map_err(|fault| {
-                        ChangeError::Invalid { index, uid: Some(uid.clone()), fault }
+                    let entity = patch.apply(entity, bundle).map_err(|fault| ChangeError::Invalid {
+                        index,
+                        uid: Some(uid.clone()),
+                        fault,
                     })?;
                     let expect = match (expect, seen) {
                         (Expect::Anything | Expect::Present, Some(revision)) => Expect::Revision(revision),

@@ -47,7 +47,8 @@ fn app(limits: Limits) -> Arc<App> {
 
 async fn get(app: &Arc<App>, path: &str) -> (u16, Option<String>, Json) {
     let request = HttpRequest::get(path).header("Host", "localhost").body(HttpBody::empty()).unwrap();
-    let target = Router::new(ROUTES, |method, path| app.warden.metrics().route(method, path)).find(request.method(), path);
+    let target =
+        Router::new(ROUTES, |method, path| app.warden.metrics().route(method, path)).find(request.method(), path);
     let response = serve(Arc::clone(app), target, IpAddr::from([127, 0, 0, 1]), request).await;
     let id = response.headers().get("x-request-id").map(|id| id.to_str().unwrap().to_owned());
     let status = response.status().as_u16();

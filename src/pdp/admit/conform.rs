@@ -28,9 +28,8 @@ impl Admission<'_> {
     }
 
     fn is_record_of(&self, declared: &Attributes, record: &Record) -> bool {
-        let is_declared = |(name, value): (&_, &Value)| {
-            declared.get(name).is_some_and(|attribute| self.is_of(&attribute.ty, value))
-        };
+        let is_declared =
+            |(name, value): (&_, &Value)| declared.get(name).is_some_and(|attribute| self.is_of(&attribute.ty, value));
         let required = declared.iter().filter(|(_, attribute)| attribute.required);
         record.iter().all(is_declared) && required.into_iter().all(|(name, _)| record.contains_key(name))
     }

@@ -9,6 +9,7 @@ mod alone;
 mod group;
 mod past;
 mod request;
+mod stretches;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -28,6 +29,7 @@ pub use alone::apply_in_pieces;
 pub use group::Newer;
 use group::{Group, Planned, may_fit};
 pub use request::{Reply, Request};
+use stretches::Stretches;
 
 use super::engine::{Engine, EngineBatch};
 use super::head::Head;
@@ -69,6 +71,7 @@ pub struct Committer {
     head: Head,
     checkpoint: Revision,
     links: Catalogue,
+    stretches: Stretches,
     /// How many entities the next step of building the index tries.
     step: usize,
     history: Option<History>,
@@ -104,6 +107,7 @@ impl Committer {
             head,
             checkpoint: revision,
             links,
+            stretches: Stretches::default(),
             step,
             history,
             clock,
@@ -237,7 +241,8 @@ impl Committer {
 
     /// Builds the index a little further, and shows what is complete.
     fn build(&mut self) -> Result<(), StoreError> {
-        let Self { engine, links, head, shared, step, .. } = self;
+        let Self { engine, links, head, shared, step, stretches, .. } = self;
+        stretches.forget();
         if let Some(further) = indexing::build(engine, links, head.revision, &shared.place, step)? {
             self.links = further;
             if self.links.unbuilt().is_none() {
@@ -260,7 +265,7 @@ impl Committer {
     }
 
     /// Plans `batch` after what the group holds already.
-    fn plan(&self, group: &Group, batch: Batch) -> Result<Planned, CommitError> {
+    fn plan(&mut self, group: &Group, batch: Batch) -> Result<Planned, CommitError> {
         if let Some(stopped) = self.stopped() {
             return Err(stopped.into());
         }
@@ -288,9 +293,24 @@ impl Committer {
             Ok(value.map(|value| value.as_ref().into()))
         })?;
         let Plan { mut writes, counts } = planned;
+        let stretches = &mut self.stretches;
         let index = links::follow(&self.links, &writes, next, &self.shared.place, |from| {
-            indexing::next(&self.engine, from, &newer)
+            if let Some(key) = stretches.first(from)
+                && let Some(value) = indexing::get(&self.engine, key, &newer)?
+            {
+                let known = Some((Bytes::clone(key), value));
+                #[cfg(debug_assertions)]
+                assert_eq!(known, indexing::next(&self.engine, from, &newer)?, "what is known of the index is wrong");
+                return Ok(known);
+            }
+            let found = indexing::next(&self.engine, from, &newer)?;
+            if let Some((key, _)) = found.as_ref().filter(|(key, _)| !large && key.starts_with(links::KEY)) {
+                stretches.learn(from, key);
+            }
+            Ok(found)
         })?;
+        let came_or_went = index.iter().filter(|write| write.old.is_none() || write.new.is_none());
+        came_or_went.for_each(|write| stretches.changed(&write.key));
         if !index.is_empty() {
             writes.extend(index);
             writes.sort_by(|a, b| a.key.cmp(&b.key));

@@ -56,6 +56,14 @@ fn clear(engine: &Engine) -> Result<(), StoreError> {
     }
 }
 
+/// What is at a key, as what the engine does not have leaves it.
+pub fn get(engine: &Engine, key: &[u8], newer: &Newer<'_>) -> Result<Option<Bytes>, StoreError> {
+    match newer.get(key) {
+        Some(value) => Ok(value.clone()),
+        None => Ok(engine.get(key)?.map(|value| value.as_ref().into())),
+    }
+}
+
 /// The first key from `from` on, as what the engine does not have leaves it.
 pub fn next(engine: &Engine, from: &[u8], newer: &Newer<'_>) -> Result<Option<(Bytes, Bytes)>, StoreError> {
     let first = newer.first(from);
