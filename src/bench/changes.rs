@@ -11,9 +11,16 @@ use super::load::{COARSE, Load, Outcome, Play, Rate, Script, at_once, closed, hi
 use super::report::Report;
 use super::site::Say;
 use super::world::World;
+use crate::process::cpu_seconds;
 
 /// So many changes a second must be possible, and leave decisions most of their throughput.
 const RATE: f64 = 5_000.0;
+
+/// How often it is looked whether a server is at rest, and how many times.
+const LOOK: Duration = Duration::from_millis(500);
+const LOOKS: usize = 30;
+/// It is when it takes no more of a processor than this.
+const AT_REST: f64 = 0.02;
 
 /// A change and the question after it, times of each in nanoseconds.
 struct Seen {
@@ -54,15 +61,17 @@ pub fn changes(
     let decisions = server.load(&server.questions(world), effort, effort.connections);
     let writing = writers_load(world, server, effort, writers);
     let mut alone = Vec::new();
-    let mut beside = [(None, Vec::new(), Vec::new()), (Some(RATE), Vec::new(), Vec::new())];
+    let mut beside = [(Some(RATE), Vec::new(), Vec::new()), (None, Vec::new(), Vec::new())];
     for round in 1..=effort.rounds.max(1) {
         let of = format!("round {round} of {}", effort.rounds.max(1));
         say(&format!("{size} entities: decisions alone, {of}"));
+        rest(server);
         alone.push(closed(&decisions)?);
         for (rate, decided, written) in &mut beside {
             let how = rate.map_or("as fast as they are answered".into(), |rate| format!("{rate:.0} changes a second"));
             say(&format!("{size} entities: decisions beside {writers} writers, {how}, {of}"));
             let rate = rate.map(|per_second| Rate { per_second, tick: COARSE });
+            rest(server);
             let [beside, changes] = at_once([Play { load: &decisions, rate: None }, Play { load: &writing, rate }])?;
             decided.push(beside);
             written.push(changes);
@@ -86,6 +95,19 @@ pub fn changes(
         }
     }
     Ok(())
+}
+
+/// Waits until the server has done what an earlier load left to be done, as the tidying up of what it wrote.
+fn rest(server: &Contender) {
+    let cpu = || server.process.and_then(cpu_seconds);
+    for _ in 0..LOOKS {
+        let before = cpu();
+        std::thread::sleep(LOOK);
+        let took = cpu().zip(before).map_or(0.0, |(now, before)| now - before);
+        if took < LOOK.as_secs_f64() * AT_REST {
+            return;
+        }
+    }
 }
 
 /// Both loads run at once, so the processor time is no single one's.

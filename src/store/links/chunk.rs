@@ -18,7 +18,7 @@ pub fn encode<P: AsRef<[u8]>>(pairs: &[P]) -> Vec<u8> {
     let mut before: &[u8] = &[];
     for pair in pairs {
         let pair = pair.as_ref();
-        let shared = pair.iter().zip(before).take_while(|(a, b)| a == b).count();
+        let shared = shared(pair, before);
         let (_, rest) = pair.split_at_checked(shared).unwrap_or((&[], pair));
         varint(&mut body, shared);
         varint(&mut body, rest.len());
@@ -26,6 +26,13 @@ pub fn encode<P: AsRef<[u8]>>(pairs: &[P]) -> Vec<u8> {
         before = pair;
     }
     body
+}
+
+/// How many bytes two pairs begin with alike: first by eights, for most of a pair is like the one before.
+fn shared(a: &[u8], b: &[u8]) -> usize {
+    let eights = 8 * a.chunks_exact(8).zip(b.chunks_exact(8)).take_while(|(a, b)| a == b).count();
+    let rest = a.iter().zip(b).skip(eights);
+    eights + rest.take_while(|(a, b)| a == b).count()
 }
 
 /// The pairs of a chunk, one behind the other.
