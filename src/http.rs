@@ -33,6 +33,7 @@ mod health;
 mod introspect;
 mod is_authorized;
 mod keys;
+mod listener;
 mod metrics;
 mod openapi;
 mod options;

@@ -20,7 +20,7 @@ const RATE: f64 = 5_000.0;
 const LOOK: Duration = Duration::from_millis(500);
 const LOOKS: usize = 30;
 /// It is when it takes no more of a processor than this.
-const AT_REST: f64 = 0.02;
+const AT_REST: f64 = 0.05;
 
 /// A change and the question after it, times of each in nanoseconds.
 struct Seen {
@@ -123,7 +123,7 @@ fn writers_load(world: World, server: &Contender, effort: Effort, writers: usize
         Script { requests: [change(&moved.give), change(&moved.take)].into(), first: 0 }
     };
     Load {
-        address: server.endpoint.address,
+        address: server.endpoint.address.clone(),
         scripts: (0..writers).map(script).collect(),
         warm_up: effort.warm_up,
         duration: effort.duration,
@@ -136,7 +136,7 @@ fn one_by_one(world: World, server: &Contender, duration: Duration) -> Result<Se
     let failed = || BenchError::io(format!("asking {}", server.endpoint.address));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed())?;
     runtime.block_on(async {
-        let mut connection = Connection::open(server.endpoint.address).await.map_err(failed())?;
+        let mut connection = Connection::open(&server.endpoint.address).await.map_err(failed())?;
         let mut seen = Seen { change: histogram(), next: histogram(), right: 0, wrong: 0, refused: 0 };
         let end = Instant::now() + duration;
         for number in 0.. {

@@ -3,10 +3,15 @@
 //! HTTP/1.1 with keep-alive. Requests are made before the clock runs; of an answer, the status, the length and the
 //! decisions are read, nothing else. What is not understood is a failure, never a right answer.
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 
 /// The largest answer that is taken.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -39,10 +44,28 @@ pub enum Verdict {
     Refused(u16),
 }
 
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub enum Address {
+    Tcp(SocketAddr),
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            #[cfg(unix)]
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// Where requests go, and as whom.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    pub address: SocketAddr,
+    pub address: Address,
     /// The API key.
     pub key: Option<String>,
 }
@@ -74,9 +97,14 @@ impl Endpoint {
 
     fn request(&self, method: &str, path: &str, body: &str) -> Box<[u8]> {
         let key = self.key.as_ref().map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
+        let host = match &self.address {
+            Address::Tcp(address) => address.to_string(),
+            #[cfg(unix)]
+            Address::Unix(_) => "localhost".to_owned(),
+        };
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{key}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            self.address,
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{key}Content-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
             body.len()
         );
         [head.as_bytes(), body.as_bytes()].concat().into()
@@ -113,16 +141,40 @@ fn decisions(body: &[u8]) -> impl Iterator<Item = Option<bool>> + '_ {
 
 /// A kept connection.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// The same of whatever stream it is.
+macro_rules! of_stream {
+    ($stream:expr, $inner:ident => $call:expr) => {
+        match $stream {
+            Stream::Tcp($inner) => $call,
+            #[cfg(unix)]
+            Stream::Unix($inner) => $call,
+        }
+    };
 }
 
 impl Connection {
     /// # Errors
     /// What the operating system says.
-    pub async fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+    pub async fn open(address: &Address) -> io::Result<Self> {
+        let stream = match address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                Stream::Tcp(stream)
+            }
+            #[cfg(unix)]
+            Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
+        };
         Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
     }
 
@@ -130,7 +182,7 @@ impl Connection {
     ///
     /// # Errors
     /// A server that takes no more connections.
-    pub async fn ask_or_reopen(&mut self, address: SocketAddr, request: &Prepared) -> io::Result<Verdict> {
+    pub async fn ask_or_reopen(&mut self, address: &Address, request: &Prepared) -> io::Result<Verdict> {
         match self.ask(request).await {
             Ok(verdict) => Ok(verdict),
             Err(_) => {
@@ -164,9 +216,11 @@ impl Connection {
 
     async fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            match self.stream.try_write(bytes) {
+            match of_stream!(&self.stream, stream => stream.try_write(bytes)) {
                 Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.stream.writable().await?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    of_stream!(&self.stream, stream => stream.writable().await?);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -178,8 +232,8 @@ impl Connection {
             return Err(io::Error::new(ErrorKind::InvalidData, "the answer is too large"));
         }
         loop {
-            self.stream.readable().await?;
-            match self.stream.try_read_buf(&mut self.buffer) {
+            of_stream!(&self.stream, stream => stream.readable().await?);
+            match of_stream!(&self.stream, stream => stream.try_read_buf(&mut self.buffer)) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -220,7 +274,7 @@ mod tests {
 
     #[test]
     fn every_decision_of_an_answer_is_read_and_compared() {
-        let endpoint = Endpoint { address: ([127, 0, 0, 1], 1).into(), key: None };
+        let endpoint = Endpoint { address: Address::Tcp(([127, 0, 0, 1], 1).into()), key: None };
         let two = endpoint.evaluations(&[("{}".into(), true), ("{}".into(), false)]);
         let judge = |body: &str| two.judge(200, body.as_bytes());
         assert_eq!(judge(r#"{"evaluations":[{"decision":true},{"decision":false}]}"#), Verdict::Right);

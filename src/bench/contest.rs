@@ -52,7 +52,7 @@ impl Contender {
 
     pub(super) fn load(&self, requests: &Arc<[Prepared]>, effort: Effort, connections: usize) -> Load {
         Load {
-            address: self.endpoint.address,
+            address: self.endpoint.address.clone(),
             scripts: Script::spread(requests, connections),
             warm_up: effort.warm_up,
             duration: effort.duration,

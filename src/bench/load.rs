@@ -8,7 +8,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 use super::BenchError;
-use super::client::{Connection, Prepared, Verdict};
+use super::client::{Address, Connection, Prepared, Verdict};
 use crate::process::cpu_seconds;
 
 /// Nothing is measured more slowly than that.
@@ -41,7 +40,7 @@ pub struct Script {
 /// Requests to one server.
 #[derive(Clone)]
 pub struct Load {
-    pub address: SocketAddr,
+    pub address: Address,
     /// One for each connection.
     pub scripts: Vec<Script>,
     pub warm_up: Duration,
@@ -211,12 +210,7 @@ impl Pace {
         }
     }
 
-    async fn connection(
-        self,
-        address: SocketAddr,
-        script: Script,
-        outcome: Rc<RefCell<Outcome>>,
-    ) -> std::io::Result<()> {
+    async fn connection(self, address: Address, script: Script, outcome: Rc<RefCell<Outcome>>) -> std::io::Result<()> {
         match self {
             Self::Closed { from, until } => closed_connection(address, script, from, until, outcome).await,
             Self::Open { schedule, until } => open_connection(address, script, schedule, until, outcome).await,
@@ -225,20 +219,20 @@ impl Pace {
 }
 
 async fn closed_connection(
-    address: SocketAddr,
+    address: Address,
     script: Script,
     from: Instant,
     until: Instant,
     outcome: Rc<RefCell<Outcome>>,
 ) -> std::io::Result<()> {
-    let mut connection = Connection::open(address).await?;
+    let mut connection = Connection::open(&address).await?;
     for number in 0.. {
         let Some(request) = script.request(number) else { break };
         let sent = Instant::now();
         if sent >= until {
             break;
         }
-        let verdict = connection.ask_or_reopen(address, request).await?;
+        let verdict = connection.ask_or_reopen(&address, request).await?;
         let now = Instant::now();
         if sent >= from {
             let mut outcome = outcome.borrow_mut();
@@ -293,13 +287,13 @@ impl Schedule {
 }
 
 async fn open_connection(
-    address: SocketAddr,
+    address: Address,
     script: Script,
     schedule: Arc<Schedule>,
     until: Instant,
     outcome: Rc<RefCell<Outcome>>,
 ) -> std::io::Result<()> {
-    let mut connection = Connection::open(address).await?;
+    let mut connection = Connection::open(&address).await?;
     for number in 0.. {
         // Never closed, so there is no error to see.
         let Ok(permit) = schedule.due.acquire().await else { break };
@@ -310,7 +304,7 @@ async fn open_connection(
         if turn >= schedule.count || sent > until + OVERTIME {
             break;
         }
-        let verdict = connection.ask_or_reopen(address, request).await?;
+        let verdict = connection.ask_or_reopen(&address, request).await?;
         let now = Instant::now();
         let mut outcome = outcome.borrow_mut();
         if turn >= schedule.first {
@@ -377,7 +371,7 @@ fn ask<const COUNT: usize>(plays: &[Play<'_>; COUNT], paces: &[Pace; COUNT]) -> 
     let mut tasks = Vec::new();
     for ((play, pace), outcome) in plays.iter().zip(paces).zip(&outcomes) {
         for script in &play.load.scripts {
-            let connection = pace.clone().connection(play.load.address, script.clone(), Rc::clone(outcome));
+            let connection = pace.clone().connection(play.load.address.clone(), script.clone(), Rc::clone(outcome));
             tasks.push(local.spawn_local(connection));
         }
     }

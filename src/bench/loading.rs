@@ -95,7 +95,7 @@ fn sweep(server: &Contender, world: World, entities: u64, at_most: Option<usize>
     let failed = || BenchError::io(format!("asking {}", server.endpoint.address));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed())?;
     runtime.block_on(async {
-        let mut connection = Connection::open(server.endpoint.address).await.map_err(failed())?;
+        let mut connection = Connection::open(&server.endpoint.address).await.map_err(failed())?;
         let mut swept = Swept { questions: 0, wrong: 0, refused: 0, took: Duration::ZERO, ended: Instant::now() };
         let mut questions = world.sweep(entities).take(at_most.unwrap_or(usize::MAX));
         loop {

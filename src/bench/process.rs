@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::BenchError;
+use super::client::Address;
 use crate::process::memory;
 
 const LOOK: Duration = Duration::from_millis(10);
@@ -33,7 +34,7 @@ pub struct Finished {
 /// A server that is running; stopped when dropped.
 pub struct Running {
     child: Child,
-    pub address: SocketAddr,
+    pub address: Address,
     /// From its start until it said that it listens.
     pub starting: Duration,
     pub started: Instant,
@@ -82,16 +83,20 @@ impl Program {
         Ok(Finished { stdout: String::from_utf8_lossy(&output.stdout).trim().to_owned(), took, peak_rss })
     }
 
-    /// Starts a server, and waits until it says where it listens.
+    /// Starts a server, and waits until it says where it listens. It is asked over `socket`, a file that is not there
+    /// yet, where one is given.
     ///
     /// # Errors
     /// A server that does not start, with what it said.
-    pub fn start(&self, args: &[&str]) -> Result<Running, BenchError> {
+    pub fn start(&self, args: &[&str], socket: Option<&Path>) -> Result<Running, BenchError> {
+        let path = socket.map(|path| path.display().to_string());
+        let args: Vec<&str> =
+            args.iter().copied().chain(path.iter().flat_map(|path| ["--unix-socket", path.as_str()])).collect();
         let what = || format!("`hubwarden {}`", args.join(" "));
         let log = self.folder.join(format!("server-{}.log", uuid::Uuid::now_v7()));
         let stderr = std::fs::File::create(&log).map_err(BenchError::io(log.display().to_string()))?;
         let started = Instant::now();
-        let mut child = self.command(args).stderr(stderr).spawn().map_err(BenchError::io(what()))?;
+        let mut child = self.command(&args).stderr(stderr).spawn().map_err(BenchError::io(what()))?;
         let mut line = String::new();
         let stdout = child.stdout.take();
         if let Some(stdout) = stdout {
@@ -100,7 +105,14 @@ impl Program {
         }
         let starting = started.elapsed();
         match line.trim().strip_prefix("listening on ").and_then(|url| address(url).ok()) {
-            Some(address) => Ok(Running { child, address, starting, started }),
+            Some(address) => {
+                let address = match socket {
+                    #[cfg(unix)]
+                    Some(path) => Address::Unix(path.to_owned()),
+                    _ => Address::Tcp(address),
+                };
+                Ok(Running { child, address, starting, started })
+            }
             None => {
                 let _ = child.kill();
                 let _ = child.wait();

@@ -20,6 +20,8 @@ pub struct Site {
     /// The store's folder.
     data: PathBuf,
     key: Key,
+    /// Whether its servers are asked over Unix sockets.
+    pub over_sockets: bool,
     /// How the world came into the store; nothing when it was there.
     pub loading: Option<Loading>,
     /// Goes with the site.
@@ -80,7 +82,7 @@ impl Site {
             false => None,
         };
         let key = Key::create(&program, &data)?;
-        Ok(Self { world, program, data, key, loading, _temporary: temporary })
+        Ok(Self { world, program, data, key, over_sockets: false, loading, _temporary: temporary })
     }
 
     /// A server on the store; `args` are arguments of `hubwarden serve`.
@@ -109,7 +111,12 @@ impl Site {
             all.extend(["--log", "warn"]);
         }
         all.extend(args.iter().map(String::as_str));
-        self.program.start(&all)
+        self.program.start(&all, self.socket("hubwarden").as_deref())
+    }
+
+    /// The socket of a new server.
+    fn socket(&self, name: &str) -> Option<PathBuf> {
+        self.over_sockets.then(|| self._temporary.0.join(format!("{name}.sock")))
     }
 
     /// The server that parses a question and always says yes.
@@ -117,7 +124,7 @@ impl Site {
     /// # Errors
     /// A server that does not start.
     pub fn serve_constant(&self) -> Result<Running, BenchError> {
-        self.program.start(&["bench", "constant"])
+        self.program.start(&["bench", "constant"], self.socket("constant").as_deref())
     }
 
     /// What the store's files take, in bytes.
@@ -129,7 +136,7 @@ impl Site {
     }
 
     pub fn endpoint(&self, server: &Running) -> Endpoint {
-        Endpoint { address: server.address, key: Some(self.key.value.clone()) }
+        Endpoint { address: server.address.clone(), key: Some(self.key.value.clone()) }
     }
 }
 

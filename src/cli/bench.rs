@@ -16,7 +16,7 @@ use super::client::read_key;
 use super::exit::{Exit, Failure};
 use crate::bench::BenchError;
 use crate::bench::changes::changes;
-use crate::bench::client::Endpoint;
+use crate::bench::client::{Address, Endpoint};
 use crate::bench::contest::{Contender, Effort, duel, http};
 use crate::bench::loading::loading;
 use crate::bench::process::address;
@@ -55,6 +55,9 @@ enum BenchCommand {
         /// Questions in a batch
         #[arg(long, value_name = "COUNT", default_value_t = 100)]
         batch: usize,
+        /// Ask over Unix sockets instead of TCP
+        #[arg(long, conflicts_with = "server")]
+        unix_socket: bool,
     },
     /// What a change costs, that the next question sees it, and what many writers do to decisions.
     Changes {
@@ -97,7 +100,11 @@ enum BenchCommand {
     },
     /// A server that parses a question and always says yes.
     #[command(hide = true)]
-    Constant,
+    Constant {
+        /// As `serve --unix-socket`
+        #[arg(long, value_name = "FILE")]
+        unix_socket: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -176,7 +183,7 @@ impl ServerArgs {
             Some(file) => Some(read_key(file)?),
             None => std::env::var("HUBWARDEN_KEY").ok().filter(|key| !key.is_empty()),
         };
-        let endpoint = Endpoint { address: address(url)?, key };
+        let endpoint = Endpoint { address: Address::Tcp(address(url)?), key };
         Ok(Some(Contender { name: "hubwarden".to_owned(), endpoint, process: None, decides: true }))
     }
 }
@@ -186,18 +193,19 @@ pub(super) fn run(args: &BenchArgs, setting: &Setting) -> Result<Exit, Failure> 
     let say = move |text: &str| terminal.note(text);
     let report = match &args.command {
         BenchCommand::Generate { world, output } => return write(world.world(), output, setting),
-        BenchCommand::Constant => return constant(setting),
-        BenchCommand::Http { world, effort, server, batch } => {
+        BenchCommand::Constant { unix_socket } => return constant(unix_socket.as_deref(), setting),
+        BenchCommand::Http { world, effort, server, batch, unix_socket } => {
             let (world, effort) = (world.world(), effort.effort()?);
             if *batch == 0 {
                 return Err(Failure::usage("`--batch` must be more than 0"));
             }
             let named = server.named()?;
-            let site = match &named {
+            let mut site = match &named {
                 // The handler that always says yes needs a folder to be started in, and no store.
                 Some(_) => Site::prepare(World::new(1, 1), None, &say)?,
                 None => Site::prepare(world, server.data.as_deref(), &say)?,
             };
+            site.over_sockets = *unix_socket;
             let bare = site.serve_constant()?;
             let running = named.is_none().then(|| site.serve(&server.serve)).transpose()?;
             let constant = Contender { decides: false, ..Contender::of("always yes", &site, &bare) };
@@ -208,6 +216,7 @@ pub(super) fn run(args: &BenchArgs, setting: &Setting) -> Result<Exit, Failure> 
             };
             let mut report = http(world, &[constant, evaluator], effort, *batch, &say)?;
             report.set("serve", server.serve.join(" "));
+            report.set("over", if *unix_socket { "Unix sockets" } else { "TCP" });
             report
         }
         BenchCommand::Changes { entities, seed, effort, server, writers } => {
@@ -277,7 +286,7 @@ fn write(world: World, output: &Path, setting: &Setting) -> Result<Exit, Failure
     Ok(Exit::Success)
 }
 
-fn constant(setting: &Setting) -> Result<Exit, Failure> {
+fn constant(unix_socket: Option<&Path>, setting: &Setting) -> Result<Exit, Failure> {
     let failed = |error: io::Error| Failure::new(format!("cannot serve: {error}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -285,7 +294,7 @@ fn constant(setting: &Setting) -> Result<Exit, Failure> {
         // Whoever started it reads this line, and is gone if it cannot be written.
         let _ = setting.terminal.line(format!("listening on http://{address}"));
     };
-    runtime.block_on(serve_constant(listen, ready)).map_err(failed)?;
+    runtime.block_on(serve_constant(listen, unix_socket, ready)).map_err(failed)?;
     Ok(Exit::Success)
 }
 

@@ -64,6 +64,7 @@ pub(super) struct Config {
     pub token_key_file: Option<PathBuf>,
     pub token_prefix: Option<String>,
     pub listen: Option<SocketAddr>,
+    pub unix_socket: Option<PathBuf>,
     pub policies_from: Option<PoliciesFrom>,
     pub gate: Option<GateSpec>,
     pub shadow: Option<PathBuf>,
@@ -98,11 +99,22 @@ impl Config {
     fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
         let mut config: Self = serde_saphyr::from_str(text).map_err(|error| Failure::new(fault(&error, text, path)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let Self { policies, schema, data, gate, shadow, shadow_schema, key_file, token_key_file, audit, .. } =
-            &mut config;
+        let Self {
+            policies,
+            schema,
+            data,
+            unix_socket,
+            gate,
+            shadow,
+            shadow_schema,
+            key_file,
+            token_key_file,
+            audit,
+            ..
+        } = &mut config;
         let (audit_key, audit_file) = audit.paths();
         let tests = gate.as_mut().and_then(|gate| gate.tests.as_mut());
-        let paths = [policies, schema, data, shadow, shadow_schema, key_file, token_key_file, audit_key];
+        let paths = [policies, schema, data, unix_socket, shadow, shadow_schema, key_file, token_key_file, audit_key];
         for relative in paths.into_iter().flatten().chain(tests).chain(audit_file) {
             *relative = folder.join(&*relative);
         }

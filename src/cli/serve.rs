@@ -43,6 +43,9 @@ pub(super) struct ServeArgs {
     /// Address to listen on; port 0 takes any free one [default: 127.0.0.1:8180]
     #[arg(long, value_name = "ADDR", env = "HUBWARDEN_LISTEN")]
     listen: Option<SocketAddr>,
+    /// Unix socket to listen on as well; the umask and its folder say who may connect
+    #[arg(long, value_name = "FILE", env = "HUBWARDEN_UNIX_SOCKET")]
+    unix_socket: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
@@ -100,6 +103,7 @@ pub(super) fn run(args: &ServeArgs, setting: &Setting) -> Result<Exit, Failure> 
     shadow(args, &warden, setting)?;
     warden.remember_policies()?;
     let options = ServeOptions {
+        unix_socket: args.unix_socket.clone().or_else(|| setting.config.unix_socket.clone()),
         public_url: args.public_url.clone().or_else(|| setting.config.public_url.clone()),
         limits: setting.config.limits.limits(),
         ..ServeOptions::new(listen, Arc::clone(&hub))

@@ -5,6 +5,7 @@
 use std::hint::black_box;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use axum::routing::post;
 use axum::serve::ListenerExt;
@@ -40,17 +41,29 @@ struct Answer {
     decision: bool,
 }
 
-/// Serves until the process ends; `ready` learns the address.
+/// Serves until the process ends, a Unix socket as well where one is named; `ready` learns the address.
 ///
 /// # Errors
 /// An address that cannot be had.
-pub async fn serve_constant(listen: SocketAddr, ready: impl FnOnce(SocketAddr)) -> io::Result<()> {
+pub async fn serve_constant(
+    listen: SocketAddr,
+    unix_socket: Option<&Path>,
+    ready: impl FnOnce(SocketAddr),
+) -> io::Result<()> {
     let answer = |Json(question): Json<Question>| async move {
         black_box(&question);
         Json(Answer { decision: true })
     };
     let router = Router::new().route("/access/v1/evaluation", post(answer));
     let listener = TcpListener::bind(listen).await?;
+    #[cfg(not(unix))]
+    if unix_socket.is_some() {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    #[cfg(unix)]
+    if let Some(path) = unix_socket {
+        tokio::spawn(axum::serve(tokio::net::UnixListener::bind(path)?, router.clone()).into_future());
+    }
     ready(listener.local_addr()?);
     let listener = listener.tap_io(|stream| {
         // As the server that it is compared with.

@@ -1,6 +1,7 @@
 //! What a server is started with. Every limit has a name, a default, and an error that names it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use crate::hub::Hub;
 pub struct ServeOptions {
     /// Port 0 takes any free one.
     pub listen: SocketAddr,
+    /// A Unix socket to listen on, too.
+    pub unix_socket: Option<PathBuf>,
     pub hub: Arc<Hub>,
     /// The address that clients reach this server at, as published in metadata; `http://<listen>` when not given.
     pub public_url: Option<String>,
@@ -20,7 +23,7 @@ pub struct ServeOptions {
 impl ServeOptions {
     /// With default limits.
     pub fn new(listen: SocketAddr, hub: Arc<Hub>) -> Self {
-        Self { listen, hub, public_url: None, limits: Limits::default() }
+        Self { listen, unix_socket: None, hub, public_url: None, limits: Limits::default() }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +16,15 @@ use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use super::app::App;
+use super::listener::{Accepted, Listener};
 use super::options::{Limits, ServeOptions};
 use super::page_token::PageTokens;
 use super::pipeline;
@@ -35,6 +40,8 @@ const LOOK: Duration = Duration::from_millis(2);
 pub enum ServeError {
     #[error("cannot listen on {address}: {source}")]
     Bind { address: SocketAddr, source: io::Error },
+    #[error("cannot listen on the socket {}: {source}", .path.display())]
+    Socket { path: PathBuf, source: io::Error },
     #[error(
         "no API key exists, so {0} cannot be served: without keys only this machine is answered; \
          create a key with `hubwarden key create`, or listen on 127.0.0.1"
@@ -72,8 +79,19 @@ impl Server {
             return Err(ServeError::NoKey(options.listen));
         }
         let bind = |source| ServeError::Bind { address: options.listen, source };
-        let listener = TcpListener::bind(options.listen).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
+        let listener = Listener::bind(options.listen).await.map_err(bind)?;
+        let address = listener.address().map_err(bind)?;
+        let listener = match &options.unix_socket {
+            None => listener,
+            Some(path) => {
+                let failed = |source| ServeError::Socket { path: path.clone(), source };
+                #[cfg(unix)]
+                let beside = listener.beside(path);
+                #[cfg(not(unix))]
+                let beside = Err(io::Error::from(io::ErrorKind::Unsupported));
+                beside.map_err(failed)?
+            }
+        };
         let base_url = match &options.public_url {
             Some(url) => public_url(url)?,
             None => format!("http://{address}"),
@@ -86,7 +104,8 @@ impl Server {
         let face = Face { app, router };
         let workers = Workers::start().map_err(ServeError::Thread)?;
         let task = tokio::spawn(accept(listener, face, limits, workers, stopped));
-        tracing::info!(%address, url = base_url, "serving");
+        let socket = options.unix_socket.as_ref().map(|path| path.display().to_string());
+        tracing::info!(%address, socket, url = base_url, "serving");
         if open {
             tracing::warn!(
                 "no API key exists: this machine alone is answered, with every right; create a key with \
@@ -140,13 +159,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     Ok(())
 }
 
-async fn accept(
-    listener: TcpListener,
-    face: Face,
-    limits: Limits,
-    workers: Workers,
-    mut stopped: oneshot::Receiver<()>,
-) {
+async fn accept(listener: Listener, face: Face, limits: Limits, workers: Workers, mut stopped: oneshot::Receiver<()>) {
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.connections));
     loop {
@@ -167,20 +180,20 @@ async fn accept(
                 continue;
             }
         };
-        // It goes to the runtime of the worker.
-        let stream = match stream.into_std() {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::error!(%error, "a connection could not be handed on");
-                continue;
-            }
-        };
         let (watcher, face, header_timeout) = (graceful.watcher(), face.clone(), limits.header_timeout);
         workers.spawn(async move {
             let _permit = permit;
             let served = async {
-                let stream = TcpStream::from_std(stream)?;
-                watcher.watch(connection(stream, FromPeer { peer: peer.ip(), face }, header_timeout)).await?;
+                let service = FromPeer { peer, face };
+                match stream {
+                    Accepted::Tcp(stream) => {
+                        watcher.watch(connection(TcpStream::from_std(stream)?, service, header_timeout)).await?;
+                    }
+                    #[cfg(unix)]
+                    Accepted::Unix(stream) => {
+                        watcher.watch(connection(UnixStream::from_std(stream)?, service, header_timeout)).await?;
+                    }
+                }
                 Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
             };
             // What ends a connection early (a reset, a malformed head) is the client's affair.
@@ -204,13 +217,10 @@ async fn accept(
     workers.stop().await;
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, FromPeer>;
-
-fn connection(stream: TcpStream, service: FromPeer, header_timeout: Duration) -> Connection {
-    // Answers are small and whole: waiting for more to send only costs time.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
+fn connection<S>(stream: S, service: FromPeer, header_timeout: Duration) -> http1::Connection<TokioIo<S>, FromPeer>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     http1::Builder::new()
         .writev(false)
         .timer(TokioTimer::new())

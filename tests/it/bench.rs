@@ -39,6 +39,13 @@ fn http_is_measured_against_a_constant_at_a_fixed_rate_and_in_batches() {
 }
 
 #[test]
+#[cfg(unix)]
+fn http_is_measured_over_unix_sockets() {
+    let args = [&["http", "--entities", "500", "--rounds", "1", "--unix-socket"], SHORT].concat();
+    assert_eq!(all_right(&bench(&args))["settings"]["over"], "Unix sockets");
+}
+
+#[test]
 fn changes_are_seen_by_the_next_question_beside_writers_and_alone() {
     let report =
         all_right(&bench(&[&["changes", "--entities", "500,1000", "--writers", "8", "--rounds", "1"], SHORT].concat()));

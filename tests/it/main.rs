@@ -41,6 +41,8 @@ mod http_review;
 mod http_routes;
 mod http_support;
 mod http_tokens;
+#[cfg(unix)]
+mod http_unix_socket;
 mod laws;
 mod layering;
 mod operations;
