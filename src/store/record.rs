@@ -5,13 +5,15 @@
 //! ```
 //! The checksum covers the key, the rest of the envelope and the body, so a value that was flipped, cut short or moved
 //! under another key is an error. `min_reader` is the oldest reader that understands the whole body: an older one must
-//! refuse the record, because a field it skips may be the one that takes a right away. Never decode a part of a record.
+//! refuse the record, because a field it skips may be the one that takes a right away. Never decide on a part of one.
 //! The body of an entity is protobuf (`record/wire.rs`), a tombstone has none, a table's owner chooses its own.
 
 mod wire;
 
 #[cfg(test)]
 pub(crate) use wire::tests as wire_tests;
+
+use std::collections::BTreeSet;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -141,6 +143,11 @@ pub fn open<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Opened<'a>, RecordFault> 
 /// Decodes the body of an entity's record.
 pub fn entity(uid: Uid, body: &[u8]) -> Result<Entity, RecordFault> {
     wire::decode(uid, body)
+}
+
+/// The parents alone, of an entity's record: for the index, which decides nothing.
+pub fn parents(body: &[u8]) -> Result<BTreeSet<Uid>, RecordFault> {
+    wire::parents(body)
 }
 
 fn checksum(key: &[u8], header: &[u8], body: &[u8]) -> u64 {

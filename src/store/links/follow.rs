@@ -45,10 +45,11 @@ pub fn follow(
         if links.is_empty() {
             continue;
         }
+        let reading = Reading::of(links.iter().map(|(link, _)| *link));
         let mut changes = Changes::new(&prefix, of_type.iter().map(|write| &write.key));
         for (write, member) in of_type.iter().zip(0..) {
             let read = |value: &Option<Bytes>| match value {
-                Some(value) => entity(first.type_name(), &write.key, value, place),
+                Some(value) => entity(first.type_name(), &write.key, value, place, reading),
                 None => Ok(None),
             };
             let (old, new) = (read(&write.old)?, read(&write.new)?);
@@ -100,9 +101,10 @@ pub fn step(
         Some((last, _)) => Progress::Until(last.to_vec()),
         None => Progress::Built,
     };
+    let reading = Reading::of(&links);
     let mut changes = Changes::new(&prefix, found.iter().map(|(key, _)| key));
     for ((key, value), member) in found.iter().zip(0..) {
-        let Some(entity) = entity(&type_name, key, value, place)? else { continue };
+        let Some(entity) = entity(&type_name, key, value, place, reading)? else { continue };
         for link in &links {
             let Some(id) = catalogue.id(link) else { continue };
             link.targets(&entity).into_iter().for_each(|target| changes.push(id, target, member, true));
@@ -115,11 +117,40 @@ pub fn step(
     Ok(Some(Step { writes, catalogue }))
 }
 
-/// A stored entity; its id does not matter here, and is left out.
-fn entity(type_name: &SmolStr, key: &[u8], value: &[u8], place: &str) -> Result<Option<Entity>, StoreError> {
-    let read = || match record::open(key, value)? {
-        opened if opened.kind == Kind::Entity => record::entity(Uid::new(type_name.clone(), ""), opened.body).map(Some),
-        _ => Ok(None),
+/// What links need of an entity.
+#[derive(Clone, Copy)]
+enum Reading {
+    Whole,
+    Parents,
+}
+
+impl Reading {
+    fn of<'l>(links: impl IntoIterator<Item = &'l Link>) -> Self {
+        match links.into_iter().all(|link| link.path.is_empty()) {
+            true => Self::Parents,
+            false => Self::Whole,
+        }
+    }
+}
+
+/// A stored entity, as far as it is needed; its id does not matter here, and is left out.
+fn entity(
+    type_name: &SmolStr,
+    key: &[u8],
+    value: &[u8],
+    place: &str,
+    reading: Reading,
+) -> Result<Option<Entity>, StoreError> {
+    let read = || {
+        let opened = record::open(key, value)?;
+        if opened.kind != Kind::Entity {
+            return Ok(None);
+        }
+        let uid = Uid::new(type_name.clone(), "");
+        Ok(Some(match reading {
+            Reading::Whole => record::entity(uid, opened.body)?,
+            Reading::Parents => Entity { parents: record::parents(opened.body)?, ..Entity::bare(uid) },
+        }))
     };
     read().map_err(|why: RecordFault| fault(place, key, &why))
 }

@@ -21,6 +21,13 @@ struct EntityBody {
     tags: Vec<Field>,
 }
 
+/// The same, of which only the parents are read.
+#[derive(Clone, PartialEq, Message)]
+struct ParentsBody {
+    #[prost(message, repeated, tag = "2")]
+    parents: Vec<Name>,
+}
+
 #[derive(Clone, PartialEq, Message)]
 struct Name {
     #[prost(string, tag = "1")]
@@ -102,6 +109,11 @@ pub fn decode(uid: Uid, body: &[u8]) -> Result<Entity, RecordFault> {
         parents: body.parents.into_iter().map(uid_of).collect(),
         tags: record(body.tags)?,
     })
+}
+
+pub fn parents(body: &[u8]) -> Result<BTreeSet<Uid>, RecordFault> {
+    let body = ParentsBody::decode(body).map_err(|_| RecordFault::Damaged("its body is not an entity"))?;
+    Ok(body.parents.into_iter().map(uid_of).collect())
 }
 
 fn depth(value: &Value) -> usize {
@@ -215,12 +227,13 @@ pub(crate) mod tests {
         fn any_entity_reads_back_from_its_body(entity in any_entity()) {
             let mut bytes = Vec::new();
             encode(&entity, &mut bytes);
+            prop_assert_eq!(&parents(&bytes).unwrap(), &entity.parents);
             prop_assert_eq!(decode(entity.uid.clone(), &bytes).unwrap(), entity);
         }
 
         #[test]
         fn no_bytes_make_decoding_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decode(Uid::new("A", "a"), &bytes);
+            let _ = (parents(&bytes), decode(Uid::new("A", "a"), &bytes));
         }
     }
 
