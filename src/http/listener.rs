@@ -6,6 +6,7 @@
 use std::future::pending;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use tokio::net::{TcpListener, TcpStream};
 
@@ -43,8 +44,15 @@ impl Listener {
     /// # Errors
     /// Another file at the path, or a socket that somebody listens on. One that a crash left behind is replaced.
     #[cfg(unix)]
-    pub fn beside(self, path: &std::path::Path) -> io::Result<Self> {
+    pub fn beside(self, path: &Path) -> io::Result<Self> {
         Ok(Self { socket: Some(Socket::bind(path)?), ..self })
+    }
+
+    /// # Errors
+    /// Always: there are none on this system.
+    #[cfg(not(unix))]
+    pub fn beside(self, _: &Path) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {

@@ -83,14 +83,7 @@ impl Server {
         let address = listener.address().map_err(bind)?;
         let listener = match &options.unix_socket {
             None => listener,
-            Some(path) => {
-                let failed = |source| ServeError::Socket { path: path.clone(), source };
-                #[cfg(unix)]
-                let beside = listener.beside(path);
-                #[cfg(not(unix))]
-                let beside = Err(io::Error::from(io::ErrorKind::Unsupported));
-                beside.map_err(failed)?
-            }
+            Some(path) => listener.beside(path).map_err(|source| ServeError::Socket { path: path.clone(), source })?,
         };
         let base_url = match &options.public_url {
             Some(url) => public_url(url)?,
