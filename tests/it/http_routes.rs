@@ -1,5 +1,8 @@
 //! The table of routes, walked: nobody gets past without a key, nor with a key of another scope.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use hubwarden::http::{Access, Effect, Route, Verb, routes};
 use hubwarden::warden::Scope;
 
@@ -143,6 +146,18 @@ fn a_caller_with_a_key_gets_404_and_405_in_the_one_envelope() {
     let got = served.get(&key, "/v1/authorize");
     assert_eq!((got.status, got.code().as_str()), (405, "method_not_allowed"));
     assert_eq!(got.header("allow"), Some("POST"));
+}
+
+#[test]
+fn a_head_is_answered_as_its_get_is_without_the_body() {
+    let served = closed();
+    let mut stream = TcpStream::connect(served.base.strip_prefix("http://").unwrap()).unwrap();
+    stream.write_all(b"HEAD /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let length = served.send("GET", "/health/live", &[], "").text.len();
+    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\n"), "{text}");
+    assert!(text.contains(&format!("content-length: {length}\r\n")), "{text}");
 }
 
 #[test]
