@@ -44,14 +44,14 @@ impl Listener {
     /// # Errors
     /// Another file at the path, or a socket that somebody listens on. One that a crash left behind is replaced.
     #[cfg(unix)]
-    pub fn beside(self, path: &Path) -> io::Result<Self> {
-        Ok(Self { socket: Some(Socket::bind(path)?), ..self })
+    pub async fn beside(self, path: &Path) -> io::Result<Self> {
+        Ok(Self { socket: Some(Socket::bind(path).await?), ..self })
     }
 
     /// # Errors
     /// Always: there are none on this system.
     #[cfg(not(unix))]
-    pub fn beside(self, _: &Path) -> io::Result<Self> {
+    pub async fn beside(self, _: &Path) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -114,8 +114,8 @@ mod unix {
     }
 
     impl Socket {
-        pub fn bind(path: &Path) -> io::Result<Self> {
-            make_room(path)?;
+        pub async fn bind(path: &Path) -> io::Result<Self> {
+            make_room(path).await?;
             let listener = UnixListener::bind(path)?;
             Ok(Self { listener, path: path.to_owned(), file: file(path)? })
         }
@@ -142,14 +142,14 @@ mod unix {
     }
 
     /// Removes a socket that nobody listens on any more.
-    fn make_room(path: &Path) -> io::Result<()> {
+    async fn make_room(path: &Path) -> io::Result<()> {
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
             Ok(data) if !data.file_type().is_socket() => {
                 Err(io::Error::new(ErrorKind::AlreadyExists, "there is a file that is no socket"))
             }
-            Ok(_) => match UnixStream::connect(path) {
+            Ok(_) => match tokio::net::UnixStream::connect(path).await {
                 Ok(_) => Err(io::Error::new(ErrorKind::AddrInUse, "another process listens there")),
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
                 Err(error) => Err(error),

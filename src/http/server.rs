@@ -83,7 +83,10 @@ impl Server {
         let address = listener.address().map_err(bind)?;
         let listener = match &options.unix_socket {
             None => listener,
-            Some(path) => listener.beside(path).map_err(|source| ServeError::Socket { path: path.clone(), source })?,
+            Some(path) => {
+                let socket = |source| ServeError::Socket { path: path.clone(), source };
+                listener.beside(path).await.map_err(socket)?
+            }
         };
         let base_url = match &options.public_url {
             Some(url) => public_url(url)?,
