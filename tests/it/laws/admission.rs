@@ -82,6 +82,8 @@ fn value() -> impl Strategy<Value = Json> {
         json!({"type": "Hub::Action", "id": "repo.read"}),
         json!({"__entity": {"type": "Hub::User", "id": "x"}}),
         json!({"__entity": {"type": "Hub::OrgRole", "id": "acme/read"}}),
+        json!({"__entity": {"type": "Hub::Visibility", "id": "public"}}),
+        json!({"__entity": {"type": "Hub::Visibility", "id": "secret"}}),
         json!({"__entity": {"type": "Hub::Visibility", "id": "public"}, "more": 1}),
         json!({"__entity": "Hub::User::\"x\""}),
         json!({"__expr": "Hub::User::\"x\""}),
