@@ -2,11 +2,12 @@
 //!
 //! `cargo bench --bench decision`; the large store has a million entities, or `HUBWARDEN_BENCH_ENTITIES`. With
 //! `HUBWARDEN_BENCH_DATA=DIR` it is one that stands there already, filled by `hubwarden import` with what `hubwarden
-//! bench generate` wrote. What criterion measures one after the other is then asked by turns, all questions of the one and
-//! of the other: only the ratio of these holds on a machine that changes its pace. `warm` asks the same questions in both stores, about content through fine-grained
-//! and other tokens, with their entities in the cache. `spread` asks about the whole store, so that a larger one has more
-//! to keep in the processor's caches. `cold` does so without the cache of entities: each is read from the store. These
-//! three decide every question anew; `kept` asks the questions of `warm` with the cache of answers.
+//! bench generate` wrote. What criterion measures one after the other is then asked by turns, all questions of the one
+//! and of the other: only the ratio of these holds on a machine that changes its pace. `warm` asks the same questions in
+//! both stores, about content through fine-grained and other tokens, with their entities in the cache. `spread` asks about
+//! the whole store, so that a larger one has more to keep in the processor's caches. `cold` does so without the cache of
+//! entities: each is read from the store. These three decide every question anew; `kept` asks the questions of `warm` with
+//! the cache of answers.
 #![allow(clippy::expect_used, reason = "a bench stops when its world is not as it should be")]
 
 use std::hint::black_box;

@@ -27,26 +27,30 @@ impl Stalls {
             threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
         });
         let seconds = duration.as_secs_f64().max(f64::MIN_POSITIVE) * processors as f64;
+        Self::of(&found, seconds)
+    }
+
+    /// Of what was found in so many seconds of processors.
+    fn of(found: &[Duration], seconds: f64) -> Self {
         Self {
             per_second: found.len() as f64 / seconds,
             share: found.iter().sum::<Duration>().as_secs_f64() / seconds,
-            longest: found.into_iter().max().unwrap_or_default(),
+            longest: found.iter().max().copied().unwrap_or_default(),
         }
     }
 }
 
 fn watch(duration: Duration) -> Vec<Duration> {
-    let mut found = Vec::new();
-    let start = Instant::now();
-    let mut last = start;
-    while last - start < duration {
-        let now = Instant::now();
-        if now - last >= SHORT {
-            found.push(now - last);
-        }
-        last = now;
-    }
-    found
+    let (start, mut over) = (Instant::now(), false);
+    // With the first look after the end: a stop may last until then.
+    stops(std::iter::repeat_with(|| start.elapsed()).take_while(|now| !std::mem::replace(&mut over, *now >= duration)))
+}
+
+/// The times between looks at the clock that are too long.
+fn stops(looks: impl Iterator<Item = Duration>) -> Vec<Duration> {
+    let mut last = Duration::ZERO;
+    let between = looks.map(|now| now - std::mem::replace(&mut last, now));
+    between.filter(|time| *time >= SHORT).collect()
 }
 
 #[cfg(test)]
@@ -54,10 +58,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_than_the_time_that_passed_is_lost() {
-        let Stalls { per_second, share, longest } = Stalls::measure(Duration::from_millis(50));
-        assert!(per_second >= 0.0 && share >= 0.0);
-        // The last stop may outlast the time.
-        assert!(share * 0.05 <= longest.as_secs_f64() + 0.05, "{share} {longest:?}");
+    fn only_long_times_between_two_looks_are_stops() {
+        let looks = [10, 480, 979, 1_479, 1_480, 9_480].map(Duration::from_micros);
+        assert_eq!(stops(looks.into_iter()), [500, 8_000].map(Duration::from_micros));
+    }
+
+    #[test]
+    fn what_is_found_is_told_of_one_second_of_one_processor() {
+        let found = [2, 6].map(Duration::from_millis).to_vec();
+        let Stalls { per_second, share, longest } = Stalls::of(&found, 4.0);
+        assert_eq!((per_second, share, longest), (0.5, 0.002, Duration::from_millis(6)));
     }
 }

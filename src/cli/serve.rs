@@ -247,6 +247,7 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let hint = match &error {
             ServeError::Bind { .. } => "; another address: `--listen 127.0.0.1:0` takes any free port",
+            ServeError::Socket { .. } => "; name another file with `--unix-socket`",
             _ => "",
         };
         Self::new(format!("{error}{hint}"))
