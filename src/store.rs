@@ -27,6 +27,7 @@ mod past;
 mod plan;
 mod record;
 mod sled;
+mod versions;
 mod view;
 
 use std::collections::BTreeSet;

@@ -2,9 +2,10 @@
 //!
 //! A revision leaves the record of every entity (and of every fact about the store as a whole) that it replaced or
 //! removed, under a key of its own. Revisions that become durable at once share one record that says when, and which
-//! those are. Creating leaves nothing else, so an import costs what it did. At revision R an entity is its present record if that is no
-//! newer, else the record that was replaced first after R. Below a floor nothing is said: records are removed oldest
-//! revision first, and the floor rises before they go. Secrets have no past: tables of credentials are never kept here.
+//! those are. Creating leaves nothing else, so an import costs what it did. At revision R an entity is its present
+//! record if that is no newer, else the record that was replaced first after R; an engine may pack several of one key
+//! into one (`store/versions.rs`). Below a floor nothing is said: records are removed oldest revision first, and the
+//! floor rises before they go. Secrets have no past: tables of credentials are never kept here.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

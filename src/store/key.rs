@@ -100,6 +100,12 @@ pub fn before(key: &[u8], replaced: Revision) -> Vec<u8> {
     past
 }
 
+/// What the key of a record of the past starts with ([`past`]), and the revision that replaced the record.
+pub fn replaced(key: &[u8]) -> Option<(&[u8], Revision)> {
+    let (past, replaced) = key.split_last_chunk()?;
+    Some((past, Revision(u64::from_be_bytes(*replaced))))
+}
+
 /// The key that a record of the past was stored at.
 pub fn present(past: &[u8]) -> Option<Vec<u8>> {
     let (&PAST, name) = past.split_first()? else {

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use smol_str::SmolStr;
 
 use super::history;
-use super::record::{self, Opened};
+use super::record::{Kind, Opened, RecordFault};
 use super::view::{Keyspace, View, fault};
-use super::{ListQuery, Lookup, Moment, Reader, Revision, StoreError, Stored, Table, key};
+use super::{ListQuery, Lookup, Moment, Reader, Revision, StoreError, Stored, Table, key, versions};
 use crate::entity::{Link, Uid};
 
 /// A [`Reader`] of one past revision.
@@ -51,7 +51,15 @@ impl<K: Keyspace> PastView<K> {
         let mut read = Some(read);
         self.view.0.scan(&from, &mut |past, value| {
             if past.starts_with(&prefix) {
-                let opened = record::open(past, value).map_err(|why| fault(self.view.0.place(), past, &why))?;
+                let unreadable = |why: RecordFault| fault(self.view.0.place(), past, &why);
+                let mut opened = self.view.opened(past, value)?;
+                let version;
+                if opened.kind == Kind::Versions {
+                    let versions = versions::read(opened.body).map_err(unreadable)?;
+                    let first = versions.into_iter().find(|version| version.replaced() > self.at);
+                    version = first.ok_or(RecordFault::Damaged("the newest of it is missing")).map_err(unreadable)?;
+                    opened = version.opened().map_err(unreadable)?;
+                }
                 // A record that is newer was created, or created again, after this revision.
                 if let Some(read) = read.take().filter(|_| opened.revision <= self.at) {
                     found = Some(read(past, opened)?);

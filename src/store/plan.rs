@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, Change, Encoded, Expect};
-use super::record::{self, Body, Kind};
+use super::record::{self, Body, Kind, RecordFault};
 use super::view::fault;
 use super::{CommitError, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_VALUE_DEPTH, Revision, StoreError, key};
 
@@ -35,7 +35,7 @@ impl Counts {
         match kind {
             Kind::Entity => self.entities += 1,
             Kind::Tombstone => self.tombstones += 1,
-            Kind::Opaque => {}
+            Kind::Opaque | Kind::Versions => {}
         }
     }
 
@@ -43,7 +43,7 @@ impl Counts {
         match kind {
             Kind::Entity => self.entities = self.entities.saturating_sub(1),
             Kind::Tombstone => self.tombstones = self.tombstones.saturating_sub(1),
-            Kind::Opaque => {}
+            Kind::Opaque | Kind::Versions => {}
         }
     }
 }
@@ -134,6 +134,7 @@ fn status(key: &[u8], value: Option<&[u8]>, place: &str) -> Result<Status, Store
         Kind::Opaque => Status::Opaque,
         Kind::Entity => Status::Present(opened.revision),
         Kind::Tombstone => Status::Deleted(opened.revision),
+        Kind::Versions => return Err(fault(place, key, &RecordFault::Damaged("it is of the past"))),
     })
 }
 

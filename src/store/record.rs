@@ -21,8 +21,8 @@ use crate::entity::{Entity, Uid};
 
 use super::Revision;
 
-/// The envelope this version writes, and the newest it reads.
-pub const FORMAT: u8 = 1;
+/// The newest envelope that this version reads.
+pub const FORMAT: u8 = 2;
 
 const HASHED_HEADER: usize = 11;
 const HEADER: usize = HASHED_HEADER + 8;
@@ -33,6 +33,22 @@ pub enum Kind {
     Opaque = 0,
     Entity = 1,
     Tombstone = 2,
+    /// Several earlier records of one key (`store/versions.rs`).
+    Versions = 3,
+}
+
+impl Kind {
+    pub fn of(number: u8) -> Option<Self> {
+        [Self::Opaque, Self::Entity, Self::Tombstone, Self::Versions].get(usize::from(number)).copied()
+    }
+
+    /// The envelope that records of this kind are written in, and that their readers must understand.
+    fn format(self) -> u8 {
+        match self {
+            Self::Opaque | Self::Entity | Self::Tombstone => 1,
+            Self::Versions => 2,
+        }
+    }
 }
 
 /// A record that lacks only its revision: room for the envelope, then the body.
@@ -55,10 +71,18 @@ impl Body {
     }
 
     pub fn opaque(value: &[u8]) -> Self {
+        Self::of(Kind::Opaque, value)
+    }
+
+    pub fn versions(value: &[u8]) -> Self {
+        Self::of(Kind::Versions, value)
+    }
+
+    fn of(kind: Kind, value: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(HEADER + value.len());
         bytes.resize(HEADER, 0);
         bytes.extend_from_slice(value);
-        Self { bytes, kind: Kind::Opaque, depth: 0 }
+        Self { bytes, kind, depth: 0 }
     }
 
     /// The size of the whole record.
@@ -79,7 +103,7 @@ impl Body {
 
 /// Fills in the envelope of a record that has room for it.
 fn sealed(mut bytes: Vec<u8>, kind: Kind, key: &[u8], revision: Revision) -> Vec<u8> {
-    let mut header = [FORMAT, FORMAT, kind as u8, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut header = [kind.format(), kind.format(), kind as u8, 0, 0, 0, 0, 0, 0, 0, 0];
     for (to, from) in header.iter_mut().skip(3).zip(revision.0.to_be_bytes()) {
         *to = from;
     }
@@ -131,12 +155,7 @@ pub fn open<'a>(key: &[u8], bytes: &'a [u8]) -> Result<Opened<'a>, RecordFault> 
     if min_reader > FORMAT {
         return Err(RecordFault::Newer { needs: min_reader });
     }
-    let kind = match kind {
-        0 => Kind::Opaque,
-        1 => Kind::Entity,
-        2 => Kind::Tombstone,
-        _ => return Err(RecordFault::Damaged("it is of no known kind")),
-    };
+    let kind = Kind::of(kind).ok_or(RecordFault::Damaged("it is of no known kind"))?;
     Ok(Opened { kind, revision: Revision(u64::from_be_bytes(revision)), body })
 }
 

@@ -14,7 +14,7 @@ use super::history::{self, Past};
 use super::links::{self, Catalogue};
 use super::plan::Counts;
 use super::record::{self, Kind, Opened, RecordFault};
-use super::{ListQuery, Lookup, Reader, Revision, StoreError, Stored, Table, key};
+use super::{ListQuery, Lookup, Reader, Revision, StoreError, Stored, Table, key, versions};
 
 /// Called with each key and value of a scan.
 pub type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError> + 'v;
@@ -78,7 +78,7 @@ impl<K: Keyspace> View<K> {
                 revision: opened.revision,
             })),
             Kind::Tombstone => Ok(Lookup::Deleted(opened.revision)),
-            Kind::Opaque => Err(RecordFault::Damaged("it is no entity")),
+            Kind::Opaque | Kind::Versions => Err(RecordFault::Damaged("it is no entity")),
         };
         read().map_err(|why| self.fault(key, &why))
     }
@@ -225,10 +225,14 @@ impl<K: Keyspace> View<K> {
         let Some(present) = key::present(key) else {
             return Err(self.fault(key, &RecordFault::Damaged("its key names no record")));
         };
-        match key::uid(&present) {
-            Some(uid) => self.decoded(key, &uid, opened).map(drop),
-            None => Ok(()),
+        let uid = key::uid(&present);
+        let check = |opened| uid.as_ref().map_or(Ok(()), |uid| self.decoded(key, uid, opened).map(drop));
+        if opened.kind != Kind::Versions {
+            return check(opened);
         }
+        let unreadable = |why: RecordFault| self.fault(key, &why);
+        let versions = versions::read(opened.body).map_err(unreadable)?;
+        versions.iter().try_for_each(|version| check(version.opened().map_err(unreadable)?))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::entity::{Link, Uid};
 use crate::store::history::{self, History, Oldest};
 use crate::store::links::{self, Catalogue};
 use crate::store::plan::{Bytes, Plan, Write, plan};
-use crate::store::{Batch, CommitError, Revision, StoreError, key};
+use crate::store::{Batch, CommitError, Revision, StoreError, key, versions};
 
 pub use alone::apply_in_pieces;
 pub use group::Newer;
@@ -382,7 +382,7 @@ impl Committer {
     fn fill(&mut self) -> Result<(), StoreError> {
         let writes: Vec<Entry> = {
             let state = self.shared.state.read();
-            state.overlay.iter().map(|(key, value)| (Bytes::clone(key), value.clone())).collect()
+            versions::packed(state.overlay.iter(), &self.shared.place)?
         };
         self.engine.insert(&writes)?;
         self.engine.insert(&[(key::HEAD.into(), Some(self.head.encode()))])?;

@@ -6,6 +6,7 @@ mod damage;
 mod guards;
 mod indexing;
 mod journal;
+mod past;
 mod reopening;
 mod wal;
 
