@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
+
+const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
@@ -47,7 +50,7 @@ impl Clock for Arc<FixedClock> {
 
 /// RFC 3339 with milliseconds, the precision that the engine's `datetime` takes.
 pub fn rfc3339(at: Timestamp) -> String {
-    format!("{at:.3}")
+    MILLISECONDS.timestamp_to_string(&at)
 }
 
 #[cfg(test)]

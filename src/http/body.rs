@@ -48,7 +48,8 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes
 /// Takes in the body of a request that is refused unread, so that the client can send its next one on the same
 /// connection; a client with a body that is large or slow is told to open another.
 pub async fn settled(body: Body, failure: Failure) -> Failure {
-    let rest = to_bytes(body, SETTLE_BYTES);
+    // Boxed: rare, and what waits for it is copied with every request.
+    let rest = Box::pin(to_bytes(body, SETTLE_BYTES));
     match tokio::time::timeout(SETTLE_TIME, rest).await {
         Ok(Ok(_)) => failure,
         Ok(Err(_)) | Err(_) => failure.last(),

@@ -69,8 +69,11 @@ pub async fn serve(app: Arc<App>, target: Target, peer: IpAddr, request: Request
     let (told, mut response) = match RequestId::of(request.headers()) {
         Ok(id) => {
             let mut told = Told::of(id);
-            let answer = dispatch(&app, &target, peer, request, &mut told).instrument(span.clone());
-            let response = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| panicked());
+            // No name for the work: it would be there twice, and is copied with each request.
+            let response = AssertUnwindSafe(dispatch(&app, &target, peer, request, &mut told).instrument(span.clone()))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| panicked());
             (told, response)
         }
         Err(failure) => {
@@ -210,17 +213,20 @@ async fn attempt(
         permit,
     };
     if let Some(revision) = call.at_least {
-        app.reach(revision).await?;
+        // Rare, and its future is large.
+        Box::pin(app.reach(revision)).await?;
     }
     let asking = asking(&call);
-    let work = async {
-        let answered = Arc::clone(&asking).around((route.handler)(call)).await;
+    let answering = (route.handler)(call);
+    let worked = timeout_at(end, async {
+        let answered = Arc::clone(&asking).around(answering).await;
         // The views of the store are gone by now. No answer, not even a refusal, goes before what was decided for it is
         // recorded as the mode of the log demands.
         app.warden.audit().settle(&asking).await?;
         answered
-    };
-    match timeout_at(end, work).await {
+    })
+    .await;
+    match worked {
         Ok(answered) => answered,
         Err(_) => {
             let what = match route.effect {

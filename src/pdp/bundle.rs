@@ -209,7 +209,7 @@ impl Bundle {
     /// # Errors
     /// A name that names none, or more than one.
     pub fn entity_type(&self, name: &str) -> Result<SmolStr, NameFault> {
-        self.names.entity_type(&self.schema, name)
+        self.names.entity_type(name)
     }
 
     /// An action by its id or its full name: `repo.write` → `Hub::Action::"repo.write"`.

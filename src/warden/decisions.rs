@@ -8,7 +8,7 @@
 //! about the past. Builds with debug assertions decide every question anew and compare.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -86,12 +86,41 @@ impl Equivalent<Key> for AskedKey<'_> {
     }
 }
 
-/// A kept answer.
-pub(super) struct Kept {
-    bundle: Arc<str>,
-    pub answer: Arc<Answer>,
+/// An answer, where whoever asked and whoever keeps it find it.
+#[derive(Debug)]
+pub struct Decided {
+    answer: Answer,
     /// The user for whom a credential asked.
-    pub acts_for: Option<Uid>,
+    pub(super) acts_for: Option<Uid>,
+    /// Until when, if it is kept.
+    kept: Option<Kept>,
+}
+
+impl Decided {
+    pub(super) fn new(answer: Answer, acts_for: Option<Uid>) -> Self {
+        Self { answer, acts_for, kept: None }
+    }
+}
+
+impl Deref for Decided {
+    type Target = Answer;
+
+    fn deref(&self) -> &Answer {
+        &self.answer
+    }
+}
+
+/// Whether it was kept makes no difference.
+impl PartialEq for Decided {
+    fn eq(&self, other: &Self) -> bool {
+        self.answer == other.answer && self.acts_for == other.acts_for
+    }
+}
+
+/// When a kept answer holds.
+#[derive(Debug)]
+struct Kept {
+    bundle: Arc<str>,
     /// Milliseconds since 1970.
     holds: Range<i64>,
     read: Box<[u32]>,
@@ -100,11 +129,9 @@ pub(super) struct Kept {
     seen: AtomicU64,
 }
 
-/// An answer to be kept.
+/// How long an answer is to be kept.
 pub(super) struct Keep {
     pub bundle: Arc<str>,
-    pub answer: Arc<Answer>,
-    pub acts_for: Option<Uid>,
     pub holds: Range<i64>,
     /// The places of the entities that were looked at.
     pub read: Vec<u32>,
@@ -113,15 +140,15 @@ pub(super) struct Keep {
 #[derive(Clone)]
 struct BySize;
 
-impl Weighter<Key, Arc<Kept>> for BySize {
-    fn weight(&self, key: &Key, kept: &Arc<Kept>) -> u64 {
-        let uids = [&key.principal, &key.action, &key.resource].into_iter().chain(&kept.acts_for);
+impl Weighter<Key, Arc<Decided>> for BySize {
+    fn weight(&self, key: &Key, decided: &Arc<Decided>) -> u64 {
+        let uids = [&key.principal, &key.action, &key.resource].into_iter().chain(&decided.acts_for);
         let names: usize = uids.map(|uid| uid.id().len()).sum();
-        let answer = &kept.answer;
-        let reason = answer.reason.as_ref().map_or(0, |reason| reason.message.len() + reason.code.len());
-        let policies: usize = answer.determining.iter().map(|id| 24 + id.len()).sum();
+        let reason = decided.reason.as_ref().map_or(0, |reason| reason.message.len() + reason.code.len());
+        let policies: usize = decided.determining.iter().map(|id| 24 + id.len()).sum();
         let context: usize = key.context.iter().map(|(name, value)| 24 + name.len() + size(value)).sum();
-        (480 + names + reason + policies + context + 4 * kept.read.len()) as u64
+        let read = decided.kept.as_ref().map_or(0, |kept| kept.read.len());
+        (480 + names + reason + policies + context + 4 * read) as u64
     }
 }
 
@@ -140,7 +167,7 @@ fn size(value: &Value) -> usize {
 pub(super) struct DecisionCache {
     /// Whether answers are kept at all.
     on: bool,
-    kept: Cache<Key, Arc<Kept>, BySize>,
+    kept: Cache<Key, Arc<Decided>, BySize>,
     versions: Versions,
     /// Answers that were found and no longer held.
     stale: AtomicU64,
@@ -177,8 +204,9 @@ impl DecisionCache {
     }
 
     /// The answer to a question, if one is kept that holds. Call it while the store is being read at its head.
-    pub fn get(&self, asked: &Asked, bundle: &Arc<str>, now: i64, head: Revision) -> Option<Arc<Kept>> {
-        let kept = self.kept.get(&AskedKey(asked))?;
+    pub fn get(&self, asked: &Asked, bundle: &Arc<str>, now: i64, head: Revision) -> Option<Arc<Decided>> {
+        let decided = self.kept.get(&AskedKey(asked))?;
+        let kept = decided.kept.as_ref()?;
         let holds = Arc::ptr_eq(&kept.bundle, bundle)
             && kept.holds.contains(&now)
             && (kept.seen.load(Ordering::Relaxed) == head.0 || self.versions.sum(&kept.read) == kept.versions);
@@ -187,18 +215,20 @@ impl DecisionCache {
             return None;
         }
         kept.seen.store(head.0, Ordering::Relaxed);
-        Some(kept)
+        Some(decided)
     }
 
     /// Keeps an answer. Call it while the store is being read at the revision that the answer was made of, its head.
-    pub fn put(&self, asked: &Asked, keep: Keep, head: Revision) {
-        let Keep { bundle, answer, acts_for, holds, mut read } = keep;
+    pub fn put(&self, asked: &Asked, decided: Decided, keep: Keep, head: Revision) -> Arc<Decided> {
+        let Keep { bundle, holds, mut read } = keep;
         read.sort_unstable();
         read.dedup();
         let versions = self.versions.sum(&read);
-        let kept = Kept { bundle, answer, acts_for, holds, read: read.into(), versions, seen: AtomicU64::new(head.0) };
+        let kept = Kept { bundle, holds, read: read.into(), versions, seen: AtomicU64::new(head.0) };
+        let decided = Arc::new(Decided { kept: Some(kept), ..decided });
         let Asked { principal, action, resource, context, entities: _ } = asked.clone();
-        self.kept.insert(Key { principal, action, resource, context }, Arc::new(kept));
+        self.kept.insert(Key { principal, action, resource, context }, Arc::clone(&decided));
+        decided
     }
 
     pub fn forget(&self, changed: &[Uid]) {

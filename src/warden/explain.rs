@@ -9,6 +9,7 @@ use serde::Serialize;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
+use super::decisions::Decided;
 use super::facts::Given;
 use super::session::{AskError, Asked, Ruling, Session};
 use crate::pdp::{Bundle, ClauseValue, Keyword, PolicyOutcome, PolicyTrace, Remedy};
@@ -67,13 +68,13 @@ impl Session<'_> {
         let inquiry = bundle.inquire(&question, &facts)?;
         let ruling = Ruling {
             id: Uuid::now_v7(),
-            answer: Arc::new(inquiry.answer().clone()),
+            answer: Arc::new(Decided::new(inquiry.answer().clone(), self.acts_for(&asked.principal, &facts))),
             bundle: Arc::clone(bundle.shared_hash()),
             revision: self.revision(),
             took: started.elapsed(),
         };
         self.decided(&ruling);
-        self.record_ruling(&ruling, &asked, false, self.acts_for(&asked.principal, &facts).as_ref())?;
+        self.record_ruling(&ruling, &asked, false)?;
         let explained = |traces: Vec<PolicyTrace>| traces.iter().map(|trace| explained(bundle, trace)).collect();
         Ok(Explanation {
             policies: explained(inquiry.policies()),

@@ -22,14 +22,8 @@ use crate::store::Revision;
 const NAMED: usize = 100;
 
 impl Session<'_> {
-    /// Records a decision. `acts_for` is the user for whom a credential asked.
-    pub(super) fn record_ruling(
-        &self,
-        ruling: &Ruling,
-        asked: &Asked,
-        alone: bool,
-        acts_for: Option<&Uid>,
-    ) -> Result<(), Unavailable> {
+    /// Records a decision.
+    pub(super) fn record_ruling(&self, ruling: &Ruling, asked: &Asked, alone: bool) -> Result<(), Unavailable> {
         if !self.warden.audit.is_on() {
             return Ok(());
         }
@@ -41,7 +35,7 @@ impl Session<'_> {
             revision: ruling.revision.0,
             bundle: &ruling.bundle,
             principal: Some(&asked.principal),
-            acts_for,
+            acts_for: answer.acts_for.as_ref(),
             action: Some(&asked.action),
             resource: Some(&asked.resource),
             context: context(&asked.context),

@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use super::Warden;
 use super::cache::FactCache;
-use super::decisions::{DecisionCache, Keep};
+use super::decisions::{Decided, DecisionCache, Keep};
 use super::facts::{Given, Read, SessionFacts};
 use crate::audit::Unavailable;
 use crate::clock::rfc3339;
 use crate::entity::{Entity, Record, Uid};
-use crate::pdp::{Answer, Bundle, DecideError, Fact, Lasting, PrepareError, Prepared, Question, Reason};
+use crate::pdp::{Bundle, DecideError, Fact, Lasting, PrepareError, Prepared, Question, Reason};
 use crate::store::{ListQuery, Lookup, Moment, Reader, Revision, Store, StoreError, Stored, Table};
 
 /// Through which face a question came, as metrics and records name it.
@@ -72,7 +72,7 @@ pub struct Asked {
 pub struct Ruling {
     /// Time-ordered and unique.
     pub id: Uuid,
-    pub answer: Arc<Answer>,
+    pub answer: Arc<Decided>,
     /// The bundle's hash.
     pub bundle: Arc<str>,
     pub revision: Revision,
@@ -254,10 +254,10 @@ impl Session<'_> {
         );
         let _deciding = span.enter();
         self.warden.audit.ready()?;
-        let decided = self.decide(&asked, given)?;
+        let answer = self.decide(&asked, given)?;
         let ruling = Ruling {
             id: Uuid::now_v7(),
-            answer: decided.answer,
+            answer,
             bundle: Arc::clone(self.bundle.shared_hash()),
             revision: self.revision(),
             took: started.elapsed(),
@@ -270,7 +270,7 @@ impl Session<'_> {
             }
         }
         self.decided(&ruling);
-        self.record_ruling(&ruling, &asked, given == Given::InsteadOfStored, decided.acts_for.as_ref())?;
+        self.record_ruling(&ruling, &asked, given == Given::InsteadOfStored)?;
         if let Some(shadow) = self.warden.shadow.get().filter(|_| !self.past) {
             let (question, facts) = self.prepared(&asked, given)?;
             shadow.offer(&ruling, question, facts.brought());
@@ -279,35 +279,37 @@ impl Session<'_> {
     }
 
     /// The decision on a question: one that was kept, or a new one.
-    fn decide(&self, asked: &Asked, given: Given) -> Result<Decided, AskError> {
+    fn decide(&self, asked: &Asked, given: Given) -> Result<Arc<Decided>, AskError> {
         let plain = given == Given::BesideStored && asked.entities.is_empty() && !self.past;
         let cache = Some(&*self.warden.decisions).filter(|cache| plain && cache.is_on());
         let (bundle, now, head) = (self.bundle.shared_hash(), self.at.as_millisecond(), self.revision());
         let kept = cache.and_then(|cache| cache.get(asked, bundle, now, head));
         if let Some(kept) = kept {
-            let decided = Decided { answer: Arc::clone(&kept.answer), acts_for: kept.acts_for.clone() };
             #[cfg(debug_assertions)]
-            assert_eq!(decided, self.decide_anew(asked, given, None)?, "a kept answer differs: {asked:?}");
-            return Ok(decided);
+            assert_eq!(kept, self.decide_anew(asked, given, None)?, "a kept answer differs: {asked:?}");
+            return Ok(kept);
         }
         self.decide_anew(asked, given, cache)
     }
 
-    fn decide_anew(&self, asked: &Asked, given: Given, cache: Option<&DecisionCache>) -> Result<Decided, AskError> {
+    fn decide_anew(
+        &self,
+        asked: &Asked,
+        given: Given,
+        cache: Option<&DecisionCache>,
+    ) -> Result<Arc<Decided>, AskError> {
         let (question, mut facts) = self.prepared(asked, given)?;
         facts.read = cache.map(|cache| Read::new(cache.versions()));
         let Lasting { answer, holds } = self.bundle.decide_lasting(question, &facts)?;
-        let decided = Decided { answer: Arc::new(answer), acts_for: self.acts_for(&asked.principal, &facts) };
+        let decided = Decided::new(answer, self.acts_for(&asked.principal, &facts));
         self.warden.metrics.sliced(facts.asked.get());
         if let (Some(cache), Some(read), Some(holds)) = (cache, facts.read, holds)
-            && decided.answer.errors.is_empty()
+            && decided.errors.is_empty()
         {
-            let (answer, acts_for) = (Arc::clone(&decided.answer), decided.acts_for.clone());
-            let bundle = Arc::clone(self.bundle.shared_hash());
-            let keep = Keep { bundle, answer, acts_for, holds, read: read.into_places() };
-            cache.put(asked, keep, self.revision());
+            let keep = Keep { bundle: Arc::clone(self.bundle.shared_hash()), holds, read: read.into_places() };
+            return Ok(cache.put(asked, decided, keep, self.revision()));
         }
-        Ok(decided)
+        Ok(Arc::new(decided))
     }
 
     /// Counts an answer, and says out loud what could not be evaluated.
@@ -369,13 +371,6 @@ impl Session<'_> {
     pub fn list(&self, query: &ListQuery, after: Option<&Uid>, limit: usize) -> Result<Vec<Stored>, StoreError> {
         self.reader.list(query, after, limit)
     }
-}
-
-/// A decision, and the user for whom a credential asked.
-#[derive(Debug, PartialEq, Eq)]
-struct Decided {
-    answer: Arc<Answer>,
-    acts_for: Option<Uid>,
 }
 
 /// Reads a store page by page, a fresh view for each page, so that writers are never held up for long.

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::Warden;
 use super::bundle::{BundleError, Failure};
+use super::decisions::Decided;
 use super::facts::{Given, SessionFacts};
 use super::metrics::Metrics;
 use super::session::Ruling;
@@ -61,7 +62,7 @@ struct Offer {
     extra: HashMap<Uid, Fact>,
     given: Given,
     revision: Revision,
-    answer: Arc<Answer>,
+    answer: Arc<Decided>,
 }
 
 /// What the candidate's answers came to, since it was loaded.

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::entity::Uid;
 use crate::http::failure::Failure;
 use crate::http::fields::Fields;
+use crate::pdp::Bundle;
 
 /// What a search leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +80,10 @@ impl<'a> Asking<'a> {
     }
 
     /// The context as the schema is to read it: `action` is where the action's properties go, and nothing else.
-    pub fn context(&self, declares_action: bool) -> Json {
+    pub fn context(&self, bundle: &Bundle, action: &Uid) -> Json {
         let mut context = self.context.and_then(Json::as_object).cloned().unwrap_or_else(Map::new);
-        if declares_action {
+        let said = self.action_properties.is_some() || !context.is_empty();
+        if said && bundle.declares_context(action, "action") {
             match self.action_properties {
                 Some(properties) => context.insert("action".to_owned(), properties.clone()),
                 None => context.remove("action"),

@@ -165,7 +165,7 @@ fn open(bundle: &Bundle, asking: &Asking, sought: Sought) -> Result<Open, Failur
         if !bundle.knows_action(action) {
             return Ok(Record::new());
         }
-        let context = asking.context(bundle.declares_context(action, "action"));
+        let context = asking.context(bundle, action);
         Ok(bundle.admission().context(action, &context, ContextRules::Open)?)
     };
     Ok(match sought {

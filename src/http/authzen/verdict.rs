@@ -30,7 +30,7 @@ pub fn decide(call: &Call, session: &Session, asking: &Asking, explain: bool) ->
     };
     let principal = Uid::new(subject, asking.subject.id);
     let resource = Uid::new(resource, asking.resource.id);
-    let context = asking.context(bundle.declares_context(&action, "action"));
+    let context = asking.context(bundle, &action);
     let context = bundle.admission().context(&action, &context, ContextRules::Open)?;
     let mut entities = Vec::new();
     lay_over(call, session, &asking.subject, &principal, &mut entities)?;

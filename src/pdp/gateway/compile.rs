@@ -204,7 +204,7 @@ impl Compiler<'_> {
     }
 
     fn entity(&mut self, place: &Place<'_>, type_name: &str, id: &str) -> Option<(SmolStr, IdTemplate)> {
-        let full = self.names.entity_type(self.schema, type_name);
+        let full = self.names.entity_type(type_name);
         let full = full.map_err(|fault| self.fault(place, type_name, fault.to_string())).ok();
         let id = IdTemplate::parse(id).map_err(|message| self.fault(place, id, message)).ok();
         full.zip(id)
