@@ -92,14 +92,11 @@ pub fn http(
     let outcomes = take_turns(world, contenders, effort, say)?;
     compare(&mut report, contenders, &outcomes, effort, Some(0.80));
     say("the machine: how long it stops a thread that only looks at the clock");
-    let Stalls { per_second, share, longest } = Stalls::measure(effort.duration);
+    let Stalls { per_second, share, longest } = Stalls::measure(3 * effort.duration);
     report.number("the machine: stops of a busy thread, 0.5 ms and more", per_second, "a second");
     report.number("the machine: the longest of them", longest.as_micros() as f64, "us");
     report.number("the machine: what they take of the time", share * 100.0, "%");
-    for (contender, rounds) in contenders.iter().zip(&outcomes) {
-        let highest = median(rounds.iter().map(Outcome::per_second));
-        steady(&mut report, world, contender, effort, highest, say)?;
-    }
+    steady(&mut report, world, contenders, &outcomes, effort, say)?;
     let [_, evaluator] = contenders;
 
     let batches = evaluator.batches(world, batch);
@@ -122,42 +119,62 @@ pub fn http(
 }
 
 /// Latencies at a fixed rate that a server has room for. Those of one that only says yes are what the machine gives.
+///
+/// The rate is a part of what came through just before: a machine whose pace changes within a minute has another limit
+/// in each round, and above it nothing but the length of the queue would be measured.
 fn steady(
     report: &mut Report,
     world: World,
-    contender: &Contender,
+    contenders: &[Contender; 2],
+    closed: &[Vec<Outcome>],
     effort: Effort,
-    highest: f64,
     say: Say<'_>,
 ) -> Result<(), BenchError> {
-    let Contender { name, decides, .. } = contender;
-    say(&format!("{name}: as many as come through when more are due"));
-    // Requests that are due cost the client more than those that follow an answer: its own limit counts here.
-    let load = contender.load(&contender.questions(world), effort, effort.connections);
-    let limit = open(&load, Rate { per_second: highest * OVERLOAD, tick: FINE })?.per_second();
-    let rate = limit * PART;
-    say(&format!("{name}: {rate:.0} requests a second, which is {:.0} percent", PART * 100.0));
-    report.number(format!("{name}: most requests of an open loop"), limit, "a second");
-    // At this rate a stall of the machine is in the latencies of a hundred times as long: many short rounds, so that
-    // one of them is not in the median.
-    let load = Load { duration: effort.duration / 4, warm_up: effort.warm_up / 4, ..load };
-    let rounds: Vec<Outcome> = (0..4 * effort.rounds.max(1))
-        .map(|_| open(&load, Rate { per_second: rate, tick: FINE }))
-        .collect::<Result<_, _>>()?;
-    report.load(format!("{name} at {:.0} %", PART * 100.0), effort.connections, Some(rate), &joined(&rounds));
-    let tail = |histogram: &Histogram<u64>| {
-        let at = |quantile| histogram.value_at_quantile(quantile) as f64;
-        at(0.99) / at(0.5).max(1.0)
-    };
-    let due = median(rounds.iter().map(|outcome| tail(&outcome.latency)));
-    let ratio = format!("{name}: p99 / p50 at a fixed rate, from when a request was due");
-    match decides {
-        true => report.ratio_at_most(ratio, due, 3.0),
-        false => report.ratio(ratio, due),
+    let per_second = |rounds: &[Outcome]| median(rounds.iter().map(Outcome::per_second));
+    let loads = contenders.each_ref().map(|one| one.load(&one.questions(world), effort, effort.connections));
+    let mut rounds = contenders.each_ref().map(|_| Steady::default());
+    for round in 1..=effort.rounds.max(1) {
+        for (((contender, load), closed), steady) in contenders.iter().zip(&loads).zip(closed).zip(&mut rounds) {
+            let name = &contender.name;
+            say(&format!("{name}: at {:.0} percent, round {round} of {}", PART * 100.0, effort.rounds.max(1)));
+            // Requests that are due cost the client more than those that follow an answer: its own limit counts here.
+            let overload = Rate { per_second: per_second(closed) * OVERLOAD, tick: FINE };
+            let limit = open(&Load { duration: effort.duration / 3, ..load.clone() }, overload)?;
+            let rate = Rate { per_second: limit.per_second() * PART, tick: FINE };
+            steady.at_part.push(open(load, rate)?);
+            steady.limits.push(limit);
+        }
     }
-    let sent = median(rounds.iter().filter_map(|outcome| outcome.service.as_ref()).map(tail));
-    report.ratio(format!("{name}: the same, from when it was sent"), sent);
+    for (contender, steady) in contenders.iter().zip(&rounds) {
+        let name = &contender.name;
+        let limit = per_second(&steady.limits);
+        let at_part = joined(&steady.at_part);
+        report.number(format!("{name}: most requests of an open loop"), limit, "a second");
+        report.load(format!("{name} at {:.0} %", PART * 100.0), effort.connections, Some(limit * PART), &at_part);
+        let tail = |histogram: &Histogram<u64>| {
+            let at = |quantile| histogram.value_at_quantile(quantile) as f64;
+            at(0.99) / at(0.5).max(1.0)
+        };
+        // A stall of the machine is in the latencies of a hundred times as long: the median is of many short rounds.
+        let due = median(steady.at_part.iter().map(|outcome| tail(&outcome.latency)));
+        let ratio = format!("{name}: p99 / p50 at a fixed rate, from when a request was due");
+        match contender.decides {
+            true => report.ratio_at_most(ratio, due, 3.0),
+            false => report.ratio(ratio, due),
+        }
+        let sent = median(steady.at_part.iter().filter_map(|outcome| outcome.service.as_ref()).map(tail));
+        report.ratio(format!("{name}: the same, from when it was sent"), sent);
+    }
     Ok(())
+}
+
+/// The rounds of one server.
+#[derive(Default)]
+struct Steady {
+    /// When more was due than can be answered.
+    limits: Vec<Outcome>,
+    /// At a part of what came through then.
+    at_part: Vec<Outcome>,
 }
 
 /// Decisions under one setting against another: the first contender is what the second is compared with.

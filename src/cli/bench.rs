@@ -123,13 +123,13 @@ struct EffortArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 32)]
     connections: usize,
     /// How long each load is measured, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
     duration: f64,
     /// How long each load runs before it is measured, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     warm_up: f64,
     /// How often those that are compared take turns
-    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    #[arg(long, value_name = "COUNT", default_value_t = 9)]
     rounds: usize,
 }
 
