@@ -35,6 +35,7 @@ use parking_lot::Mutex;
 
 pub use bundle::{BundleError, BundleOrigin, BundleStatus, Flips, Gate, store_bundle, stored_bundle};
 pub use changes::{Change, ChangeError, DeadId, Patch};
+pub use decisions::Decided;
 pub use explain::{Explained, ExplainedClause, Explanation};
 pub use keys::{ApiKey, KeyError, Keys, PlainKey, Scope, Scopes};
 pub use metrics::{Metrics, RouteMeter};
