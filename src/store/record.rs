@@ -213,6 +213,14 @@ mod tests {
         assert_eq!(open(KEY, &bytes), Err(RecordFault::Newer { needs: FORMAT + 1 }));
     }
 
+    #[test]
+    fn only_records_of_several_versions_need_a_reader_that_knows_of_them() {
+        let min_reader = |body: Body| body.seal(KEY, Revision(7))[1];
+        let entity = Body::entity(&Entity::bare(Uid::new("Hub::User", "alice")));
+        assert_eq!([entity, Body::tombstone(), Body::opaque(b"x")].map(min_reader), [1, 1, 1]);
+        assert_eq!(min_reader(Body::versions(b"x")), 2);
+    }
+
     proptest! {
         #[test]
         fn any_flipped_bit_is_noticed(at in 0..29_usize, bit in 0..8_u8) {

@@ -11,7 +11,7 @@ use super::record::{self, Body, Kind, Opened, RecordFault};
 use super::view::fault;
 use super::{Revision, StoreError, key};
 
-/// The most bytes of one such record, keys and envelopes aside: it is written whole, and records must stay small.
+/// The most bytes that records have which are packed into one: it is written whole, and must stay small.
 const MOST: usize = 8 * 1024;
 
 #[derive(Clone, PartialEq, Message)]
@@ -83,10 +83,10 @@ impl<'w> Run<'w> {
     /// The one record to write for them.
     fn take(&mut self, place: &str) -> Result<Option<(Bytes, Option<Bytes>)>, StoreError> {
         let Self { records, .. } = std::mem::take(self);
-        let (key, value) = match records.as_slice() {
+        let key = match records.as_slice() {
             [] => return Ok(None),
             [(key, value)] => return Ok(Some((Bytes::clone(key), Some(Bytes::clone(value))))),
-            [.., (key, _)] => (Bytes::clone(key), records.iter()),
+            [.., (key, _)] => Bytes::clone(key),
         };
         let mut newest = Revision::default();
         let version = |(key, value): &(&Bytes, &Bytes)| {
@@ -99,7 +99,7 @@ impl<'w> Run<'w> {
                 body: opened.body.to_vec(),
             })
         };
-        let versions = value.map(version).collect::<Result<_, StoreError>>()?;
+        let versions = records.iter().map(version).collect::<Result<_, StoreError>>()?;
         let body = VersionsBody { versions }.encode_to_vec();
         let sealed = Body::versions(&body).seal(&key, newest);
         Ok(Some((key, Some(sealed.into()))))

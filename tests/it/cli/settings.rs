@@ -1,9 +1,13 @@
 //! Precedence, exit codes of wrong usage, colour, completions.
 
 use std::fs;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 
 use tempfile::TempDir;
 
+#[cfg(unix)]
+use crate::program::Serving;
 use crate::program::{Run, hubwarden, repository, run};
 
 #[test]
@@ -126,4 +130,21 @@ fn a_question_can_come_from_files() {
     fs::write(folder.path().join("question.json"), question.replace("\"context\"", "\"contxt\"")).unwrap();
     let unknown = run(folder.path(), &["authorize", "--request-json", "question.json"]);
     assert!(unknown.code == 1 && unknown.stderr.contains("contxt"), "{}", unknown.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_socket_of_the_configuration_lies_in_its_folder_and_a_flag_names_another() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("etc")).unwrap();
+    fs::write(folder.path().join("etc/served.yaml"), "unix-socket: pdp.sock\n").unwrap();
+    let listens = |args: &[&str]| {
+        let config = [&["--data", "data", "--config", "etc/served.yaml"], args].concat();
+        let serving = Serving::start(folder.path(), &config);
+        let found = ["etc/pdp.sock", "other.sock"].map(|file| UnixStream::connect(folder.path().join(file)).is_ok());
+        assert!(serving.stop().success());
+        found
+    };
+    assert_eq!(listens(&[]), [true, false]);
+    assert_eq!(listens(&["--unix-socket", "other.sock"]), [false, true]);
 }
